@@ -1,0 +1,166 @@
+# The scene of a check: a scratch home, the servers, and claims that are counted. Sourced by integrations/*/check.
+#
+# A check makes claims; each prints one line, and `finish` prints the sum and ends with the exit code of the contract:
+# 0 everything claimed was seen, 77 the tool is absent, 1 otherwise.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+servers=$repository/integrations/servers
+hallpass=${HALLPASS_BIN:-$repository/target/debug/hallpass}
+oidc_provider=9.13.3
+modules=$repository/target/check-cache
+
+scratch=$(mktemp -d)
+pids=()
+passed=0 failed=0 skipped=0 said=''
+
+sum() { printf '%s%s passed, %s failed, %s skipped\n' "${1-}" "$passed" "$failed" "$skipped"; }
+
+tidy() {
+    local pid
+    [ -n "$said" ] || sum 'ended early: '
+    for pid in "${pids[@]}"; do kill "$pid" 2>>"$scratch/tidy.log" || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>>"$scratch/tidy.log" || true; done
+    rm -rf "$scratch" || true # a browser may still be writing its page
+}
+trap tidy EXIT
+# A step between the claims that fails ends the check, and says which.
+set -E
+trap 'printf "FAIL  %s line %s: %s\n" "$0" "$LINENO" "$BASH_COMMAND" >&2' ERR
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+absent() {
+    said=yes
+    printf 'SKIP: %s\n' "$1"
+    exit 77
+}
+
+skip() {
+    skipped=$((skipped + 1))
+    printf 'SKIP  %s\n' "$1"
+}
+
+# claim TEXT COMMAND...: the command's own words are shown only when it fails.
+claim() {
+    local text=$1
+    shift
+    if "$@" >"$scratch/claim.out" 2>&1 </dev/null; then
+        passed=$((passed + 1))
+        printf 'ok    %s\n' "$text"
+    else
+        failed=$((failed + 1))
+        printf 'FAIL  %s\n' "$text"
+        tail -n 20 "$scratch/claim.out" | sed 's/^/      /'
+    fi
+}
+
+equal() { # WANT GOT
+    [ "$1" = "$2" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2" && return 1; }
+}
+
+contains() { # FILE PATTERN
+    grep -Eq -- "$2" "$1" || { printf '%s is not in:\n' "$2" && cat "$1" && return 1; }
+}
+
+# How many lines of FILE match PATTERN; no file is no line.
+count() {
+    if [ -f "$1" ]; then grep -Ec -- "$2" "$1" || true; else echo 0; fi
+}
+
+# soon SECONDS COMMAND...: true as soon as the command is; for things another process is about to do.
+soon() {
+    local until=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$until" ] || return 1
+        sleep 0.1
+    done
+}
+
+finish() {
+    said=yes
+    sum
+    [ "$failed" -eq 0 ] || exit 1
+    exit 0
+}
+
+# start NAME FILE OPTION...: runs a server of integrations/servers; ${port[NAME]} says where.
+declare -A port=()
+start() {
+    local name=$1 out=$scratch/$1.out
+    shift
+    : >"$out"
+    node "$servers/$1" "${@:2}" >"$out" 2>"$out.err" &
+    pids+=($!)
+    soon 30 grep -q '^port ' "$out" || { cat "$out.err" >&2 && exit 1; }
+    port[$name]=$(sed -n 's/^port //p' "$out")
+}
+
+# Kept in the target folder, so that it is fetched once.
+install_oidc_provider() {
+    local manifest=$modules/node_modules/oidc-provider/package.json
+    if grep -q "\"version\": \"$oidc_provider\"" "$manifest" 2>"$scratch/npm.log"; then return; fi
+    mkdir -p "$modules"
+    npm install --prefix "$modules" --no-audit --no-fund "oidc-provider@$oidc_provider" >"$scratch/npm.log" 2>&1 ||
+        { cat "$scratch/npm.log" >&2 && exit 1; }
+}
+
+# Starts the authorization server; options are passed on. Sets $issuer.
+start_authorization_server() {
+    start authorization authorization-server.mjs --modules "$modules" "$@"
+    issuer=http://127.0.0.1:${port[authorization]}
+}
+
+stats() { curl -sS "$issuer/stats/$1"; }
+
+# The server forgets the access token that hallpass holds, and hallpass is not told.
+forget_access_token() { "$hallpass" get </dev/null | curl -sS --data-binary @- "$issuer/expire"; }
+
+# grow_older SECONDS: as if the tokens of the account had been obtained that much earlier.
+grow_older() { node "$servers/age-record.mjs" "$XDG_DATA_HOME/hallpass/work" "$1"; }
+
+# new_home FOLDER LINE...: a new home for a new person with one account, `work`, and nothing signed in; the lines complete
+# the account. Sets HOME and what hangs on it, and puts `hallpass` on PATH as a script that notes the call and becomes
+# the binary: $calls has the arguments of each call, $callers its process, $pages what the browser was opened with.
+new_home() {
+    export HOME=$scratch/$1
+    export XDG_CONFIG_HOME=$HOME/.config XDG_DATA_HOME=$HOME/.local/share XDG_STATE_HOME=$HOME/.local/state
+    export XDG_RUNTIME_DIR=$HOME/run XDG_CACHE_HOME=$HOME/.cache
+    export HALLPASS_STORE=file HALLPASS_INTERACTIVE=always
+    mkdir -p "$XDG_CONFIG_HOME/hallpass" "$XDG_DATA_HOME" "$HOME/bin"
+    mkdir -m 0700 "$XDG_RUNTIME_DIR"
+    cat >"$XDG_CONFIG_HOME/hallpass/config.toml" <<TOML
+default = "work"
+
+[account.work]
+issuer = "$issuer"
+client_id = "cli"
+scope = ["openid", "offline_access"]
+$(printf '%s\n' "${@:2}")
+TOML
+    chmod 0600 "$XDG_CONFIG_HOME/hallpass/config.toml"
+    calls=$HOME/calls callers=$HOME/callers pages=$HOME/pages
+    : >"$calls"
+    : >"$callers"
+    : >"$pages"
+    printf '#!/bin/sh\necho "$*" >>%q\necho $$ >>%q\nexec %q "$@"\n' "$calls" "$callers" "$hallpass" >"$HOME/bin/hallpass"
+    # The browser of somebody who says yes: follow the redirects with cookies until the loopback page answers.
+    printf '#!/bin/sh\necho "$1" >>%q\nexec curl -sL -b "" -o %q "$1"\n' "$pages" "$HOME/page.html" >"$HOME/browser"
+    chmod +x "$HOME/bin/hallpass" "$HOME/browser"
+    export BROWSER=$HOME/browser PATH=$HOME/bin:$outer_path
+}
+
+[ -x "$hallpass" ] || { printf '%s: no such program; build it, or name it in HALLPASS_BIN\n' "$hallpass" >&2 && exit 1; }
+for tool in node npm curl; do
+    command -v "$tool" >"$scratch/found" || absent "$tool is not installed"
+done
+install_oidc_provider
+
+# From here on, what the surrounding shell says to tools is not the business of a check.
+outer_path=$PATH
+for name in $(compgen -e); do
+    case $name in
+    GIT_* | HALLPASS_* | KUBE* | SSH_ASKPASS | DISPLAY | WAYLAND_DISPLAY | *_proxy | *_PROXY) unset "$name" ;;
+    esac
+done

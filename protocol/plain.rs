@@ -1,0 +1,164 @@
+//! The bare token on one line, for `$(hallpass get)`
+//!
+//! ```text
+//! argv   hallpass get [ACCOUNT|URL] [--min-ttl 10m]     stdout TOKEN
+//! argv   hallpass header [ACCOUNT|URL]                  stdout Authorization: Bearer TOKEN
+//! ```
+//!
+//! stdin is never read: a script that is piped into a shell must survive `$(hallpass get)`. One line and nothing
+//! else, for `cargo:token-from-stdout` refuses a second and msmtp drops it. `get --json` answers as [`crate::json`].
+
+use crate::json;
+use crate::place::Place;
+use crate::talk::{Call, Credential, Exit, Failure, Kind, Protocol, Reply, Request, Step, Target, Verb};
+
+/// The token, or the whole header line (for `curl -H @-`).
+#[derive(Debug)]
+pub(crate) struct Plain;
+
+impl Protocol for Plain {
+    fn names(&self) -> &'static [&'static str] {
+        &["get", "header"]
+    }
+
+    fn start(&self, call: &Call<'_>) -> Step {
+        match Words::read(call.args) {
+            Ok(words) => {
+                let target = match words.what {
+                    None => Target::Default,
+                    Some(what) => match target(what) {
+                        Ok(target) => target,
+                        Err(failure) => return Step::fail(failure),
+                    },
+                };
+                Step::ask(Request { min_life: words.min_life, ..Request::new(Verb::Get, target) })
+            }
+            Err(failure) => Step::fail(failure),
+        }
+    }
+
+    fn reply(&self, call: &Call<'_>, request: &Request, reply: &Reply) -> Step {
+        if Words::read(call.args).is_ok_and(|words| words.json) {
+            return json::answer(request, reply);
+        }
+        let credential = match reply {
+            Reply::Pass(credential) => credential,
+            Reply::Kept(kept) if call.name == "get" && kept.secret.is_one_line() => {
+                return Step::answer(format!("{}\n", kept.secret.expose()));
+            }
+            other => return Step::fail(other.failure(request)),
+        };
+        let account = &credential.account;
+        if !credential.secret.is_one_line() {
+            let what = format!("account `{account}`: the token has a line break in it");
+            return Step::fail(Failure::new(Exit::Refused, what));
+        }
+        match call.name {
+            "header" => header(credential),
+            _ => Step::answer(format!("{}\n", credential.secret.expose())),
+        }
+    }
+}
+
+fn header(credential: &Credential) -> Step {
+    match credential.kind {
+        Kind::Bearer => Step::answer(format!("Authorization: Bearer {}\n", credential.secret.expose())),
+        Kind::IdToken => {
+            let what = format!("account `{}`: an id_token does not belong in a header", credential.account);
+            Step::fail(Failure::new(Exit::Refused, what))
+        }
+    }
+}
+
+/// An account by name or a place by URL, as a person types it.
+///
+/// # Errors
+/// Text with `://` that is no usable URL.
+pub fn target(text: &str) -> Result<Target, Failure> {
+    if !text.contains("://") {
+        return Ok(Target::Account(text.to_owned()));
+    }
+    let place = Place::from_url(text);
+    place.map(Target::Place).map_err(|why| Failure::new(Exit::Usage, format!("that URL is not usable: {why}")))
+}
+
+struct Words<'a> {
+    what: Option<&'a str>,
+    json: bool,
+    min_life: Option<u64>,
+}
+
+impl<'a> Words<'a> {
+    fn read(args: &'a [String]) -> Result<Self, Failure> {
+        let usage = |what: String| {
+            Failure::new(Exit::Usage, what).hint("usage: `hallpass get [ACCOUNT|URL] [--json] [--min-ttl 10m]`")
+        };
+        let mut words = Self { what: None, json: false, min_life: None };
+        let mut args = args.iter().map(String::as_str);
+        while let Some(arg) = args.next() {
+            match arg {
+                "--json" => words.json = true,
+                "--min-ttl" => {
+                    let value = args.next().ok_or_else(|| usage("`--min-ttl` needs a time, as in 10m".into()))?;
+                    words.min_life = Some(seconds(value).ok_or_else(|| usage("`--min-ttl` is not a time".into()))?);
+                }
+                _ if arg.starts_with("--min-ttl=") => {
+                    let value = &arg["--min-ttl=".len()..];
+                    words.min_life = Some(seconds(value).ok_or_else(|| usage("`--min-ttl` is not a time".into()))?);
+                }
+                _ if arg.starts_with('-') => return Err(usage("there is an option that `get` does not know".into())),
+                _ if words.what.is_some() => return Err(usage("only one account or URL can be named".into())),
+                _ => words.what = Some(arg),
+            }
+        }
+        Ok(words)
+    }
+}
+
+/// `90`, `90s`, `10m`, `2h`, `1d` in seconds.
+#[must_use]
+pub fn seconds(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Plain, seconds};
+    use crate::talk::{Call, Exit, Protocol, Target, Then};
+
+    fn start(args: &[&str]) -> Then {
+        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+        Plain.start(&Call { name: "get", args: &args, env: &|_| None, now: 0 }).then
+    }
+
+    #[test]
+    fn what_is_asked_for() {
+        let target = |args: &[&str]| match start(args) {
+            Then::Ask(request) => Some(request.target),
+            _ => None,
+        };
+        assert_eq!(target(&[]), Some(Target::Default));
+        assert_eq!(target(&["work"]), Some(Target::Account("work".into())));
+        assert!(matches!(target(&["https://h.example/x"]), Some(Target::Place(_))));
+        for odd in [&["--frobnicate"][..], &["a", "b"], &["--min-ttl"], &["--min-ttl", "x"], &["https://a@b/"]] {
+            assert!(matches!(start(odd), Then::End(Exit::Usage, Some(_))), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, value) in
+            [("90", Some(90)), ("10m", Some(600)), ("2h", Some(7200)), ("", None), ("m", None), ("-1", None)]
+        {
+            assert_eq!(seconds(text), value, "{text}");
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The shared words of every conversation with a tool
+//!
+//! A tool asks **what for**; the answer is **here is one**, **not mine** or **it failed, because**. Only the
+//! spelling differs from tool to tool:
+//!
+//! ```text
+//!   wire text --hear--> Request --(the caller answers)--> Reply --reply--> wire text
+//! ```
+//!
+//! A [`Protocol`] is a conversation without input or output of its own: at each turn it returns a [`Step`],
+//! that is, bytes to say and what to do next. The caller reads, asks whoever holds the credentials, and
+//! calls again. Protocols keep no state between turns: what a later turn needs travels in the [`Request`].
+
+use std::fmt;
+
+use crate::place::Place;
+use crate::secret::Secret;
+
+/// One tool's way of asking for a credential.
+///
+/// Three turns hold every protocol measured so far: git and docker read, ask and answer; kubectl asks at once;
+/// cargo says its greeting first, then reads a line, asks, answers and reads the next line.
+pub trait Protocol: Sync {
+    /// The canonical name first (`hallpass NAME ...`), then the program names and the first arguments by which
+    /// only this tool calls (`git-credential-hallpass`, `--cargo-plugin`).
+    fn names(&self) -> &'static [&'static str];
+
+    /// The conversation begins; nothing has been read.
+    fn start(&self, call: &Call<'_>) -> Step;
+
+    /// The input asked for by [`Then::Read`], at most [`MAX_INPUT`] bytes. Empty means the tool said nothing.
+    fn hear(&self, call: &Call<'_>, input: &str) -> Step {
+        let _ = (call, input);
+        Step::end(Exit::Answered)
+    }
+
+    /// The answer to the request made by [`Then::Ask`].
+    fn reply(&self, call: &Call<'_>, request: &Request, reply: &Reply) -> Step;
+}
+
+/// The most bytes of one question. git's documented line limit is 65,535; registries send long headers.
+pub const MAX_INPUT: usize = 1 << 20;
+
+/// How the tool called: everything a protocol may know about the world.
+pub struct Call<'a> {
+    /// The one of [`Protocol::names`] by which it was called.
+    pub name: &'a str,
+    /// The arguments after the protocol's name, without hallpass's own `--account` and `--api-url`.
+    pub args: &'a [String],
+    /// Looks an environment variable up; one that is empty or not UTF-8 is absent.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Seconds since the epoch.
+    pub now: u64,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("args", &self.args.len()).field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// What to say to the tool, and what to do next.
+#[derive(Debug)]
+#[must_use]
+pub struct Step {
+    /// Bytes for stdout, written and flushed before anything else happens.
+    pub say: Secret,
+    /// What to do next.
+    pub then: Then,
+}
+
+/// What to do after the bytes of a [`Step`] are out.
+#[derive(Debug)]
+#[non_exhaustive] // NuGet's heartbeats while a person signs in will need a turn of their own
+pub enum Then {
+    /// Read a question and call [`Protocol::hear`].
+    Read(Framing),
+    /// Answer this and call [`Protocol::reply`].
+    Ask(Box<Request>),
+    /// Not ours: become the next program of this name on PATH, with the same arguments.
+    PassOn,
+    /// Exit with this code, which a protocol may dictate whatever the failure says; the failure's words, if any, go
+    /// to the person.
+    End(Exit, Option<Failure>),
+}
+
+impl Step {
+    /// Says nothing and reads.
+    pub fn read(framing: Framing) -> Self {
+        Self { say: Secret::new(""), then: Then::Read(framing) }
+    }
+
+    /// Says nothing and asks.
+    pub fn ask(request: Request) -> Self {
+        Self { say: Secret::new(""), then: Then::Ask(Box::new(request)) }
+    }
+
+    /// Says nothing and ends.
+    pub fn end(exit: Exit) -> Self {
+        Self { say: Secret::new(""), then: Then::End(exit, None) }
+    }
+
+    /// Says this and ends well.
+    pub fn answer(text: impl Into<String>) -> Self {
+        Self { say: Secret::new(text), then: Then::End(Exit::Answered, None) }
+    }
+
+    /// Says nothing to the tool, and why to the person.
+    pub fn fail(failure: Failure) -> Self {
+        Self { say: Secret::new(""), then: Then::End(failure.exit, Some(failure)) }
+    }
+}
+
+/// How much of stdin is one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// To the end of the file.
+    All,
+    /// To a blank line or the end of the file (git ends by closing the pipe, other callers by a blank line).
+    Block,
+    /// One line; stdin stays open.
+    Line,
+}
+
+/// A question in our words.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What to do.
+    pub verb: Verb,
+    /// What the credential is for.
+    pub target: Target,
+    /// The user name the tool asked for; it selects among accounts and is never replaced by another.
+    pub username: Option<String>,
+    /// Which kinds of token this door may hand out.
+    pub kinds: Kinds,
+    /// The credential that the server refused, when the tool says so.
+    pub refused: Option<Refused>,
+    /// The server's `WWW-Authenticate` values.
+    pub challenge: Vec<String>,
+    /// What the tool announced that it can read.
+    pub capabilities: Vec<String>,
+    /// The audience or resource the token must be for, when the tool names one.
+    pub audience: Option<String>,
+    /// Seconds of life the credential must have left; `None` is the account's leeway.
+    pub min_life: Option<u64>,
+    /// Why nobody may be asked to sign in, when the tool itself forbids it; nothing overrides it.
+    pub no_prompt: Option<&'static str>,
+}
+
+impl Request {
+    /// A question with nothing but a verb and a target; access tokens only.
+    #[must_use]
+    pub fn new(verb: Verb, target: Target) -> Self {
+        Self {
+            verb,
+            target,
+            username: None,
+            kinds: Kinds::Access,
+            refused: None,
+            challenge: Vec::new(),
+            capabilities: Vec::new(),
+            audience: None,
+            min_life: None,
+            no_prompt: None,
+        }
+    }
+}
+
+/// What the tool wants done.
+#[derive(Debug, Clone)]
+pub enum Verb {
+    /// Hand a credential out.
+    Get,
+    /// Keep this one.
+    Store(Box<Kept>),
+    /// Forget what matches; with a secret, only if it is the one held.
+    Erase(Option<Secret>),
+    /// Name what is held.
+    List,
+}
+
+/// What a credential is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// An account by name.
+    Account(String),
+    /// A place, served or not.
+    Place(Place),
+    /// Nothing was named: the default account.
+    Default,
+}
+
+/// Which kinds of token a door may hand out. An id_token asserts who somebody is to one audience: given to a
+/// git host it could be replayed there, so only doors made for it take one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kinds {
+    /// An access token and nothing else.
+    Access,
+    /// An id_token and nothing else.
+    Id,
+    /// Either is legal here: the account's `hand_out` decides, else an id_token where the session has one.
+    Either,
+}
+
+/// The credential a server refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// The one with this [`Credential::id`].
+    Id(String),
+    /// This very value.
+    Value(Secret),
+    /// The one handed out last; the tool did not say which.
+    Last,
+}
+
+/// A credential brought by a tool to be kept, or one that was kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The user it belongs to; may be the empty string, which is not the same as absent.
+    pub username: Option<String>,
+    /// Password, or the value after `authtype`.
+    pub secret: Secret,
+    /// `Some("Bearer")` and the like: an `Authorization` scheme in place of user and password.
+    pub authtype: Option<String>,
+    /// Seconds since the epoch.
+    pub expires_at: Option<u64>,
+    /// git's `oauth_refresh_token`, carried for whoever wrote it.
+    pub refresh_token: Option<Secret>,
+    /// The tool said that it must not be kept.
+    pub ephemeral: bool,
+}
+
+/// The answer in our words. `Missing`, `Unsupported` and `Failed` stay apart because every wire spells them apart.
+#[derive(Debug)]
+pub enum Reply {
+    /// Here is one.
+    Pass(Box<Credential>),
+    /// Kept earlier by a tool.
+    Kept(Box<Kept>),
+    /// Stored or erased; also when there was nothing to do.
+    Done,
+    /// What is held: place and user name.
+    Names(Vec<(String, String)>),
+    /// Not mine: somebody else may have it.
+    Missing(Option<String>),
+    /// Mine, but not in this form.
+    Unsupported(String),
+    /// Mine, and it failed.
+    Failed(Failure),
+}
+
+/// A credential handed out.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The account it comes from.
+    pub account: String,
+    /// What the server wants as user name beside the token (git, docker).
+    pub username: String,
+    /// The value.
+    pub secret: Secret,
+    /// What it is.
+    pub kind: Kind,
+    /// When tools should stop using it: the true expiry less the leeway, seconds since the epoch.
+    pub expires_at: Option<u64>,
+    /// A name for this value that says nothing about it (16 hex digits), to recognise it when it is refused;
+    /// empty for a value we could not renew anyway.
+    pub id: String,
+    /// How the account wants it spelled where a tool offers a choice.
+    pub form: Form,
+}
+
+/// What a credential is. A writer that cannot carry a kind answers [`Reply::Unsupported`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// RFC 6750 access token.
+    Bearer,
+    /// OpenID Connect id_token.
+    IdToken,
+}
+
+/// Basic or Bearer, where both are possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// Bearer only when the server offers nothing else.
+    #[default]
+    Auto,
+    /// User name and password.
+    Basic,
+    /// `Authorization: Bearer`.
+    Bearer,
+}
+
+/// Exit codes: published in README, the same on every door unless the protocol dictates its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The request was answered.
+    Answered = 0,
+    /// A bug in hallpass.
+    Bug = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// No account or credential for this request.
+    Missing = 3,
+    /// The account is known, but its credential is absent, expired or refused, and a person must act.
+    SignIn = 4,
+    /// A sign-in was denied, abandoned or timed out.
+    Denied = 5,
+    /// Network or server: try again.
+    Network = 6,
+    /// The store.
+    Store = 7,
+    /// Waited too long for another hallpass.
+    Busy = 8,
+    /// Refused for safety.
+    Refused = 9,
+    /// The configuration.
+    Config = 10,
+    /// Interrupted: 128 and the number of the signal HUP.
+    Hup = 129,
+    /// Interrupted: 128 and the number of the signal INT.
+    Int = 130,
+    /// Interrupted: 128 and the number of the signal TERM.
+    Term = 143,
+}
+
+/// Why it failed, in words for a person: lower case, no full stop, no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// What happened, and to which account, host or file.
+    pub what: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), hint: None }
+    }
+
+    /// The same with other words for what happened.
+    #[must_use]
+    pub fn with(mut self, what: impl Into<String>) -> Self {
+        self.what = what.into();
+        self
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Reply {
+    /// The failure in it, for a wire that knows only "here is one" and "it failed". An answer that is no failure
+    /// but cannot be spelled on such a wire counts as missing.
+    #[must_use]
+    pub fn failure(&self, request: &Request) -> Failure {
+        match self {
+            Self::Failed(failure) => failure.clone(),
+            Self::Unsupported(why) | Self::Missing(Some(why)) => Failure::new(Exit::Missing, why.clone()),
+            _ => {
+                let what = match &request.target {
+                    Target::Place(place) => format!("no account serves {place}"),
+                    Target::Account(name) => format!("there is no account `{name}`"),
+                    Target::Default => "there is no default account".to_owned(),
+                };
+                Failure::new(Exit::Missing, what).hint("`hallpass accounts` lists them, `hallpass login` adds one")
+            }
+        }
+    }
+}

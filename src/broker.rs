@@ -1,0 +1,181 @@
+//! Answers a request: fresh, refreshed or signed in, one process at a time
+//!
+//! ```text
+//!   hit    choose the account, load its record, still fresh: answer         no lock, no network
+//!   ageing the same, and one caller a minute refreshes first
+//!   miss   `renew`: lock, load again, refresh or sign in, save, answer
+//!   else   a place that no account serves: `kept`
+//! ```
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::talk::{Credential, Exit, Kind, Kinds, Refused, Reply, Request, Target, Verb};
+
+use crate::account::Account;
+use crate::choice::{Choice, Rule};
+use crate::config::token_variable;
+use crate::failure::{self, fail_hint};
+use crate::need::{Need, is_refused, no_such_token};
+use crate::paths::{Paths, set};
+use crate::renew::Renewal;
+use crate::store::{self, Stored};
+use crate::token::{Freshness, Session, Token, TokenKind, Wants};
+use crate::{claims, kept, routes};
+
+/// Who asks, beside what they ask.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    pub(crate) paths: &'a Paths,
+    /// `--account`, else `HALLPASS_ACCOUNT`: narrows the choice.
+    pub(crate) account: Option<&'a str>,
+    /// The door, for those who wait for us: `git`, `get`.
+    pub(crate) command: &'a str,
+}
+
+impl<'a> Caller<'a> {
+    fn renewal(self, rule: &'a Rule, now: u64) -> Renewal<'a> {
+        Renewal { paths: self.paths, rule, command: self.command, now }
+    }
+}
+
+/// The answer; whatever fails is said in it.
+pub(crate) fn answer(caller: Caller<'_>, request: &Request) -> Reply {
+    try_answer(caller, request).unwrap_or_else(|why| Reply::Failed(failure::of(&why)))
+}
+
+fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
+    let choice = routes::find(caller.paths, &request.target, caller.account, request.username.as_deref())?;
+    let rule = match (choice, &request.target) {
+        (Choice::Account(rule), _) => rule,
+        (Choice::Missing(None), Target::Place(place)) if caller.account.is_none() => {
+            return kept::answer(caller.paths, place, request);
+        }
+        (Choice::Missing(None), _) => return Ok(Reply::Missing(None)),
+        // Another helper may still have it: not ours, with words for the person.
+        (Choice::Missing(Some(why)), Target::Place(_)) => return Ok(Reply::Missing(Some(why.what))),
+        (Choice::Missing(Some(why)), _) => return Ok(Reply::Failed(why)),
+    };
+    match &request.verb {
+        Verb::Get => get(caller, request, &rule).map(|credential| Reply::Pass(Box::new(credential))),
+        // Our own token coming back, or a password that has no business here.
+        Verb::Store(_) => {
+            let name = &rule.account.name;
+            Ok(Reply::Unsupported(format!("account `{name}` is signed in to, not stored: `hallpass login {name}`")))
+        }
+        Verb::Erase(Some(secret)) => {
+            caller.renewal(&rule, now()).mark_refused(secret)?;
+            Ok(Reply::Done)
+        }
+        Verb::Erase(None) => Ok(Reply::Done), // never a logout
+        Verb::List => Ok(Reply::Names(Vec::new())),
+    }
+}
+
+fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential> {
+    let (account, now) = (&rule.account, now());
+    let name = &account.name;
+    if let Some(secret) = set(&token_variable(name)) {
+        return from_variable(account, request, Secret::new(secret), now);
+    }
+    let renewal = caller.renewal(rule, now);
+    let mut need = Need::of(request, account);
+    let stored: Option<Stored<Session>> = store::load(&caller.paths.data, name, rule.sealed, store::BACKGROUND)?;
+    if let Some(Stored { value: session, .. }) = &stored {
+        check_place(session, request, name)?;
+        if let Some(token) = need.token(session) {
+            match (is_refused(request, token), token.freshness(now, need.wants)) {
+                (false, Freshness::Fresh) => return Ok(credential(account, token, need.wants)),
+                (false, Freshness::Ageing) => {
+                    let renewed = renewal.ahead(&need);
+                    let token = renewed.as_ref().and_then(|session| need.token(session)).unwrap_or(token);
+                    return Ok(credential(account, token, need.wants));
+                }
+                (true, _) => {
+                    renewal.brake(session, token)?;
+                    need.refused = Some(token.id.clone());
+                }
+                (false, Freshness::Stale) => {}
+            }
+        }
+    }
+    drop(stored);
+    let session = renewal.renew(&need, request.no_prompt)?;
+    check_place(&session, request, name)?;
+    match need.token(&session) {
+        Some(token) => Ok(credential(account, token, need.wants)),
+        None => Err(no_such_token(name, &need)),
+    }
+}
+
+/// The places are sealed with the session: a changed configuration shows it to nobody new.
+fn check_place(session: &Session, request: &Request, name: &str) -> Result<()> {
+    match &request.target {
+        Target::Place(place) if !session.covers(place) => Err(fail_hint(
+            Exit::Refused,
+            format!("account `{name}`: {place} was not among the places it serves when you signed in"),
+            format!("if you added it, `hallpass login {name}`"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn credential(account: &Account, token: &Token, wants: Wants) -> Credential {
+    Credential {
+        account: account.name.clone(),
+        username: account.username.clone(),
+        secret: token.secret.clone(),
+        kind: match token.kind {
+            TokenKind::AccessToken => Kind::Bearer,
+            TokenKind::IdToken => Kind::IdToken,
+        },
+        expires_at: token.expires_at.map(|expires_at| expires_at.saturating_sub(token.leeway(wants))),
+        id: token.id.clone(),
+        form: account.form.into(),
+    }
+}
+
+/// `HALLPASS_TOKEN_WORK`: for the account's places only, never saved and never refreshed.
+fn from_variable(account: &Account, request: &Request, secret: Secret, now: u64) -> Result<Credential> {
+    let (name, variable) = (&account.name, token_variable(&account.name));
+    let again = |what: &str| {
+        let what = format!("account `{name}`: the token in {variable} {what}");
+        fail_hint(Exit::SignIn, what, format!("set {variable} to a new one, or unset it"))
+    };
+    if request.kinds == Kinds::Id || !secret.is_one_line() {
+        return Err(again("is not what is asked for here"));
+    }
+    let expires_at = claims::expiry(&secret);
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(again("has expired"));
+    }
+    let known = match &request.refused {
+        Some(Refused::Value(value)) => *value == secret,
+        Some(Refused::Last) => true,
+        _ => false,
+    };
+    if known {
+        return Err(again("was refused by the server"));
+    }
+    Ok(Credential {
+        account: name.clone(),
+        username: account.username.clone(),
+        secret,
+        kind: Kind::Bearer,
+        expires_at,
+        id: String::new(),
+        form: account.form.into(),
+    })
+}
+
+/// Seconds since the epoch.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The session of an account as it is kept, for `status` and the like.
+pub(crate) fn look(data: &Path, name: &str, sealed: bool) -> Result<Option<Stored<Session>>> {
+    store::load(data, name, sealed, store::BACKGROUND)
+}

@@ -1,0 +1,146 @@
+//! Where an account's endpoints are: configured, or published by its issuer
+//!
+//! OpenID Connect Discovery first, then RFC 8414. What the metadata says of its issuer must be what was asked for, to
+//! the letter; otherwise one server could speak for another.
+
+use anyhow::Result;
+use hallpass_protocol::talk::Exit;
+use serde::Deserialize;
+
+use crate::account::Client;
+use crate::config::check_endpoint;
+use crate::failure::{fail, fail_hint};
+use crate::http::Http;
+
+/// The endpoints of one authorization server, frozen for the length of a sign-in.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    /// Empty when the endpoints were configured one by one.
+    pub(crate) issuer: String,
+    pub(crate) authorization_endpoint: Option<String>,
+    pub(crate) token_endpoint: String,
+    pub(crate) revocation_endpoint: Option<String>,
+    pub(crate) userinfo_endpoint: Option<String>,
+    /// It promises `iss` in the authorization response (RFC 9207), so that one without it is not from there.
+    pub(crate) says_iss: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    revocation_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    code_challenge_methods_supported: Option<Vec<String>>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+/// The server of an account.
+pub(crate) fn server(account: &str, client: &Client, http: &Http) -> Result<Server> {
+    let found = match &client.issuer {
+        Some(issuer) if client.authorization_endpoint.is_none() || client.token_endpoint.is_none() => {
+            metadata(account, issuer, http)?
+        }
+        _ => Metadata { issuer: client.issuer.clone().unwrap_or_default(), ..Metadata::default() },
+    };
+    if found
+        .code_challenge_methods_supported
+        .as_ref()
+        .is_some_and(|methods| !methods.iter().any(|method| method == "S256"))
+    {
+        let what =
+            format!("account `{account}`: its server knows no PKCE with S256, without which a code can be stolen");
+        return Err(fail(Exit::Refused, what));
+    }
+    let choose = |configured: &Option<String>, found: Option<String>| configured.clone().or(found);
+    let token_endpoint = choose(&client.token_endpoint, found.token_endpoint).ok_or_else(|| {
+        let what = format!("account `{account}` has no token endpoint");
+        fail_hint(Exit::Config, what, "set `issuer`, or `authorization_endpoint` and `token_endpoint`")
+    })?;
+    Ok(Server {
+        issuer: found.issuer,
+        authorization_endpoint: choose(&client.authorization_endpoint, found.authorization_endpoint),
+        token_endpoint,
+        revocation_endpoint: choose(&client.revocation_endpoint, found.revocation_endpoint),
+        userinfo_endpoint: choose(&client.userinfo_endpoint, found.userinfo_endpoint),
+        says_iss: found.authorization_response_iss_parameter_supported,
+    })
+}
+
+fn metadata(account: &str, issuer: &str, http: &Http) -> Result<Metadata> {
+    let mut odd = String::new();
+    for url in well_known(issuer) {
+        let answer = http.get(&url, None).map_err(|why| {
+            let what = format!("account `{account}`: cannot reach {}", why.why());
+            fail_hint(Exit::Network, what, "try again when the network is back")
+        })?;
+        if answer.status != 200 {
+            odd = match &answer.location {
+                Some(host) => format!("status {} (to {host}, not followed)", answer.status),
+                None => format!("status {}", answer.status),
+            };
+            continue;
+        }
+        let Ok(found) = serde_json::from_slice::<Metadata>(&answer.body) else {
+            odd = "something else".to_owned();
+            continue;
+        };
+        if found.issuer != issuer {
+            let what = format!(
+                "account `{account}`: the server at `{issuer}` says it is `{}`",
+                crate::config::shown(&found.issuer)
+            );
+            return Err(fail_hint(Exit::Refused, what, "`issuer` must be exactly what the server calls itself"));
+        }
+        check(account, &found)?;
+        return Ok(found);
+    }
+    let what = format!("account `{account}`: `{issuer}` publishes no metadata: asked for it, it answered {odd}");
+    Err(fail_hint(Exit::Network, what, "is `issuer` right? or name its endpoints in the configuration"))
+}
+
+fn check(account: &str, found: &Metadata) -> Result<()> {
+    let endpoints = [
+        ("authorization_endpoint", &found.authorization_endpoint),
+        ("token_endpoint", &found.token_endpoint),
+        ("revocation_endpoint", &found.revocation_endpoint),
+        ("userinfo_endpoint", &found.userinfo_endpoint),
+    ];
+    for (name, endpoint) in endpoints {
+        if let Some(Err(why)) = endpoint.as_deref().map(check_endpoint) {
+            let what = format!("account `{account}`: the `{name}` in its server's metadata {why}");
+            return Err(fail(Exit::Refused, what));
+        }
+    }
+    Ok(())
+}
+
+/// OpenID Connect appends the well-known path to the issuer; RFC 8414 puts it between host and path.
+fn well_known(issuer: &str) -> Vec<String> {
+    let base = issuer.trim_end_matches('/');
+    let mut urls = vec![format!("{base}/.well-known/openid-configuration")];
+    if let Ok(mut url) = url::Url::parse(issuer) {
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("/.well-known/oauth-authorization-server{path}"));
+        urls.push(url.to_string());
+    }
+    urls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::well_known;
+
+    #[test]
+    fn where_the_metadata_is() {
+        assert_eq!(
+            well_known("https://id.example.com/tenant/1/"),
+            [
+                "https://id.example.com/tenant/1/.well-known/openid-configuration",
+                "https://id.example.com/.well-known/oauth-authorization-server/tenant/1"
+            ]
+        );
+    }
+}

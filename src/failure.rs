@@ -1,0 +1,25 @@
+//! Turns any error into the words and the exit code it ends with
+//!
+//! Whoever knows what a person can do next makes a [`Failure`]; it travels as an `anyhow::Error`.
+
+use anyhow::Error;
+use hallpass_protocol::talk::{Exit, Failure};
+
+/// The failure inside an error; an error without one is a bug of ours.
+pub(crate) fn of(error: &Error) -> Failure {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.clone(),
+        None => Failure::new(Exit::Bug, format!("{error:#}"))
+            .hint("this is a bug in hallpass: please report it with the command you typed"),
+    }
+}
+
+/// A failure as an error.
+pub(crate) fn fail(exit: Exit, what: impl Into<String>) -> Error {
+    Failure::new(exit, what).into()
+}
+
+/// A failure with what to do next.
+pub(crate) fn fail_hint(exit: Exit, what: impl Into<String>, hint: impl Into<String>) -> Error {
+    Failure::new(exit, what).hint(hint).into()
+}

@@ -1,0 +1,89 @@
+//! Authorization code flow through the browser (RFC 8252): a loopback redirect and PKCE
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::talk::Exit;
+
+use super::Attempt;
+use super::listener::{Callback, Listener};
+use super::pages::Page;
+use crate::failure::{fail, fail_hint};
+use crate::oauth::AuthorizationRequest;
+use crate::opener::{Launch, launchers, start};
+use crate::signals::Held;
+use crate::terminal::say;
+
+/// Opens the page and waits for the browser to come back with a code.
+pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationRequest, Callback)> {
+    let name = attempt.account;
+    let mut listener = Listener::bind(name, attempt.client, attempt.wishes.port)?;
+    let request = attempt.request(&listener.redirect_uri())?;
+    let mut opening = Opening::begin(&request.url, attempt.wishes.open);
+    if attempt.wishes.open {
+        say(&format!("sign in to account `{name}` in the browser; if none opens, go to\n{}", request.url));
+    } else {
+        attempt.show_url(&request.url);
+    }
+    let held = Held::begin();
+    let answered = listener.wait(&request.state, attempt.until, || {
+        if held.came() {
+            say("sign-in cancelled");
+            return Err(fail(Exit::Int, "cancelled"));
+        }
+        opening.look();
+        Ok(())
+    });
+    held.end(); // a Ctrl-C ends us here
+    let Some(callback) = answered? else {
+        let what = format!("account `{name}`: nobody signed in within {} s", attempt.client.timeout);
+        return Err(fail_hint(Exit::Denied, what, format!("`hallpass login {name}` tries again")));
+    };
+    match attempt.accept(&callback.answer) {
+        Ok(code) => Ok((code, request, callback)),
+        Err(why) => {
+            callback.finish(Page::Failed);
+            Err(why)
+        }
+    }
+}
+
+/// The launcher at work; the next one's turn when it fails.
+struct Opening {
+    left: std::vec::IntoIter<Launch>,
+    child: Option<Child>,
+    tried: bool,
+}
+
+impl Opening {
+    fn begin(url: &str, open: bool) -> Self {
+        let left = if open { launchers(url) } else { Vec::new() };
+        let mut opening = Self { left: left.into_iter(), child: None, tried: open };
+        opening.next();
+        opening
+    }
+
+    fn next(&mut self) {
+        self.child = self.left.find_map(|launch| start(&launch).ok());
+        if self.child.is_none() && self.tried {
+            self.tried = false;
+            say("no browser could be started: open the page above by hand, or use `--paste`");
+        }
+    }
+
+    /// A launcher that ends well has done its work; one that runs on may be the browser itself.
+    fn look(&mut self) {
+        match self.child.as_mut().map(Child::try_wait) {
+            Some(Ok(Some(status))) if status.success() => (self.child, self.tried) = (None, false),
+            Some(Ok(Some(_)) | Err(_)) => self.next(),
+            _ => {}
+        }
+    }
+}
+
+/// Until when a person has time.
+pub(super) fn until(seconds: u64) -> Instant {
+    Instant::now() + Duration::from_secs(seconds)
+}

@@ -1,0 +1,351 @@
+//! Waits on 127.0.0.1 for the browser to bring the authorization response
+//!
+//! One thread polls sockets that never block. Half-open connections, endless request lines, favicons, other sites'
+//! requests and wrong states are answered or dropped and do not end the wait; only a request with the right path,
+//! Host and state does.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::talk::Exit;
+use zeroize::Zeroizing;
+
+use super::pages::Page;
+use crate::account::Client;
+use crate::failure::{fail, fail_hint};
+
+/// The most bytes of a request head.
+const MAX_HEAD: usize = 8 << 10;
+/// How long a client may take to send one.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// The most clients at once; beyond that the oldest goes.
+const MAX_CLIENTS: usize = 256;
+/// The most connections taken before the others are looked at again.
+const MAX_ACCEPTS: usize = 64;
+
+/// A bound loopback redirect URI.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    sockets: Vec<TcpListener>,
+    clients: Vec<Waiting>,
+    /// `127.0.0.1:49152`: what a request's Host must say.
+    host: String,
+    path: String,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    stream: TcpStream,
+    head: Zeroizing<Vec<u8>>,
+    until: Instant,
+}
+
+/// The answer the browser brought, and the browser, which still waits for a page.
+#[derive(Debug)]
+pub(crate) struct Callback {
+    pub(crate) answer: Response,
+    stream: TcpStream,
+}
+
+/// An authorization response (RFC 6749 4.1.2) with the right state.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) outcome: std::result::Result<Secret, String>,
+    pub(crate) iss: Option<String>,
+    /// Not just a code that a person cut out of it: then a server that promises `iss` must have sent it.
+    pub(crate) whole: bool,
+}
+
+impl Listener {
+    /// Binds the account's redirect URI: any free port, or the first free one of those it names.
+    pub(crate) fn bind(account: &str, client: &Client, port: Option<u16>) -> Result<Self> {
+        let configured = client.redirect_uri.as_deref().unwrap_or("http://127.0.0.1/callback");
+        let url = url::Url::parse(configured)
+            .map_err(|_| fail(Exit::Config, format!("account `{account}`: `redirect_uri` is not a URL")))?;
+        let name = url.host_str().unwrap_or("127.0.0.1").to_owned();
+        let ports = match (port, url.port(), client.redirect_ports.as_slice()) {
+            (Some(port), _, _) | (None, Some(port), []) => vec![port],
+            (None, _, []) => vec![0],
+            (None, _, ports) => ports.to_vec(),
+        };
+        for port in &ports {
+            if let Ok(sockets) = bind(&name, *port) {
+                let port = sockets[0].local_addr()?.port();
+                return Ok(Self {
+                    sockets,
+                    clients: Vec::new(),
+                    host: format!("{name}:{port}"),
+                    path: url.path().to_owned(),
+                });
+            }
+        }
+        let list: Vec<_> = ports.iter().map(ToString::to_string).collect();
+        Err(fail_hint(
+            Exit::Denied,
+            format!(
+                "account `{account}`: no callback port available: {} {} taken",
+                list.join(", "),
+                if list.len() == 1 { "is" } else { "are" }
+            ),
+            format!("end the program that uses it, or `hallpass login {account} --paste`"),
+        ))
+    }
+
+    /// The redirect URI for the authorization request.
+    pub(crate) fn redirect_uri(&self) -> String {
+        format!("http://{}{}", self.host, self.path)
+    }
+
+    /// Waits for the response with this state. `tick` runs at least once a second and may end the wait.
+    pub(crate) fn wait(
+        &mut self,
+        state: &Secret,
+        until: Instant,
+        mut tick: impl FnMut() -> Result<()>,
+    ) -> Result<Option<Callback>> {
+        loop {
+            let now = Instant::now();
+            if now >= until {
+                return Ok(None);
+            }
+            tick()?;
+            self.pause(until.saturating_duration_since(now).min(Duration::from_secs(1)));
+            self.accept();
+            if let Some(callback) = self.look(state) {
+                return Ok(Some(callback));
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        let now = Instant::now();
+        self.clients.retain(|client| client.until > now);
+        for socket in &self.sockets {
+            for _ in 0..MAX_ACCEPTS {
+                let Ok((stream, _)) = socket.accept() else { break };
+                if stream.set_nonblocking(true).is_err() {
+                    continue;
+                }
+                if self.clients.len() >= MAX_CLIENTS {
+                    self.clients.remove(0);
+                }
+                self.clients.push(Waiting { stream, head: Zeroizing::default(), until: now + HEAD_TIME });
+            }
+        }
+    }
+
+    fn look(&mut self, state: &Secret) -> Option<Callback> {
+        let mut rest = Vec::with_capacity(self.clients.len());
+        let mut callback = None;
+        for mut client in std::mem::take(&mut self.clients) {
+            match client.read() {
+                Head::Partial => rest.push(client),
+                Head::Gone => {}
+                Head::TooLarge => answer(&mut client.stream, Page::Nothing, "431 Request Header Fields Too Large"),
+                Head::Whole => match judge(&client.head, &self.host, &self.path, state) {
+                    Ok(response) if callback.is_none() => {
+                        callback = Some(Callback { answer: response, stream: client.stream })
+                    }
+                    Ok(_) => answer(&mut client.stream, Page::NotThis, "400 Bad Request"),
+                    Err((page, status)) => answer(&mut client.stream, page, status),
+                },
+            }
+        }
+        self.clients = rest;
+        callback
+    }
+
+    #[cfg(unix)]
+    fn pause(&self, pause: Duration) {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let sockets = self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN));
+        let clients = self.clients.iter().map(|client| PollFd::new(&client.stream, PollFlags::IN));
+        let mut all: Vec<_> = sockets.chain(clients).collect();
+        let pause = Timespec { tv_sec: pause.as_secs().cast_signed(), tv_nsec: pause.subsec_nanos().into() };
+        let _ = poll(&mut all, Some(&pause)); // a signal wakes us too: the caller looks
+    }
+
+    /// Without poll: short naps.
+    #[cfg(not(unix))]
+    fn pause(&self, pause: Duration) {
+        std::thread::sleep(pause.min(Duration::from_millis(10)));
+    }
+}
+
+impl Callback {
+    /// Shows the last page: only once the session is saved does it say so.
+    pub(crate) fn finish(mut self, page: Page) {
+        answer(&mut self.stream, page, if page == Page::Done { "200 OK" } else { "400 Bad Request" });
+    }
+}
+
+enum Head {
+    Partial,
+    Whole,
+    TooLarge,
+    Gone,
+}
+
+impl Waiting {
+    fn read(&mut self) -> Head {
+        let mut chunk = Zeroizing::new([0; 4096]);
+        loop {
+            match self.stream.read(&mut *chunk) {
+                Ok(0) => return Head::Gone,
+                Ok(count) => self.head.extend_from_slice(&chunk[..count]),
+                Err(why) if why.kind() == ErrorKind::WouldBlock => return Head::Partial,
+                Err(why) if why.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Head::Gone,
+            }
+            if self.head.windows(4).any(|end| end == b"\r\n\r\n") {
+                return Head::Whole;
+            }
+            if self.head.len() > MAX_HEAD {
+                return Head::TooLarge;
+            }
+        }
+    }
+}
+
+/// `localhost` may be either family for the browser: both are listened on, if both are there.
+fn bind(name: &str, port: u16) -> std::io::Result<Vec<TcpListener>> {
+    let v4 = |port| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let v6 = |port| TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+    let sockets = match name {
+        "[::1]" => vec![v6(port)?],
+        "localhost" => {
+            let first = v4(port)?;
+            match v6(first.local_addr()?.port()) {
+                Ok(second) => vec![first, second],
+                // Taken by somebody else: the browser might go there with our code.
+                Err(why) if why.kind() == ErrorKind::AddrInUse => return Err(why),
+                Err(_) => vec![first],
+            }
+        }
+        _ => vec![v4(port)?],
+    };
+    for socket in &sockets {
+        socket.set_nonblocking(true)?;
+    }
+    Ok(sockets)
+}
+
+/// The response in a request head, or the page to send instead.
+fn judge(head: &[u8], host: &str, path: &str, state: &Secret) -> std::result::Result<Response, (Page, &'static str)> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut request = httparse::Request::new(&mut headers);
+    let bad = (Page::Nothing, "400 Bad Request");
+    if !matches!(request.parse(head), Ok(httparse::Status::Complete(_))) {
+        return Err(bad);
+    }
+    let values = |name: &str| {
+        let found: Vec<_> = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).collect();
+        found.iter().map(|header| header.value.to_vec()).collect::<Vec<_>>()
+    };
+    // A page of another site that resolves to 127.0.0.1 sends its own name (DNS rebinding).
+    let hosts = values("host");
+    if hosts.len() != 1 || !hosts[0].eq_ignore_ascii_case(host.as_bytes()) {
+        return Err((Page::Nothing, "421 Misdirected Request"));
+    }
+    // A navigation carries no Origin; a script's request does.
+    if !values("origin").is_empty() {
+        return Err((Page::Nothing, "403 Forbidden"));
+    }
+    let (Some("GET"), Some(target)) = (request.method, request.path) else {
+        return Err((Page::Nothing, "405 Method Not Allowed"));
+    };
+    let (asked, query) = target.split_once('?').unwrap_or((target, ""));
+    if asked != path {
+        return Err((Page::Nothing, "404 Not Found"));
+    }
+    response(query, Some(state)).ok_or((Page::NotThis, "400 Bad Request"))
+}
+
+/// Reads the query of an authorization response. The state must be there once and equal, unless none is demanded.
+/// A parameter that stands twice makes the response none (RFC 6749 3.1).
+pub(crate) fn response(query: &str, state: Option<&Secret>) -> Option<Response> {
+    let pairs: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    let one = |name: &str| {
+        let mut found = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_ref());
+        match (found.next(), found.next()) {
+            (value, None) => Some(value.filter(|value| !value.is_empty())),
+            _ => None,
+        }
+    };
+    let (brought, code, error, iss) = (one("state")?, one("code")?, one("error")?, one("iss")?);
+    let state_is_right = match (state, brought) {
+        (Some(state), Some(brought)) => Secret::new(brought) == *state,
+        (Some(_), None) => false,
+        (None, _) => true,
+    };
+    if !state_is_right {
+        return None;
+    }
+    let outcome = match (code, error) {
+        (_, Some(error)) => {
+            let description = one("error_description").flatten();
+            Err([Some(error), description]
+                .into_iter()
+                .flatten()
+                .map(crate::oauth::printable)
+                .collect::<Vec<_>>()
+                .join(": "))
+        }
+        (Some(code), None) => Ok(Secret::new(code)),
+        (None, None) => return None,
+    };
+    Some(Response { outcome, iss: iss.map(str::to_owned), whole: true })
+}
+
+/// In one call: a page in pieces would be cut by a client that closes early. A client that does not take it is gone.
+fn answer(stream: &mut TcpStream, page: Page, status: &str) {
+    let _ = stream.set_nonblocking(false);
+    let _ = stream.set_write_timeout(Some(Duration::from_millis(200)));
+    let _ = stream.write_all(page.response(status).as_bytes());
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{judge, response};
+    use hallpass_protocol::secret::Secret;
+
+    fn status(head: &str) -> Result<(), &'static str> {
+        let state = Secret::new("S");
+        judge(head.as_bytes(), "127.0.0.1:9", "/callback", &state).map(|_| ()).map_err(|(_, status)| &status[..3])
+    }
+
+    #[test]
+    fn only_the_right_request_ends_the_wait() {
+        let host = "Host: 127.0.0.1:9\r\n\r\n";
+        for (line, expected) in [
+            ("GET /callback?code=C&state=S HTTP/1.1", Ok(())),
+            ("GET /callback?error=access_denied&state=S HTTP/1.1", Ok(())),
+            ("GET /callback?code=C&state=X HTTP/1.1", Err("400")),
+            ("GET /callback?code=C HTTP/1.1", Err("400")),
+            ("GET /callback?code=C&code=D&state=S HTTP/1.1", Err("400")),
+            ("GET /callback?state=S HTTP/1.1", Err("400")),
+            ("GET /favicon.ico HTTP/1.1", Err("404")),
+            ("GET /callback/?code=C&state=S HTTP/1.1", Err("404")),
+            ("POST /callback?code=C&state=S HTTP/1.1", Err("405")),
+            ("\u{16}\u{3}\u{1} HTTP/1.1", Err("400")),
+        ] {
+            assert_eq!(status(&format!("{line}\r\n{host}")), expected, "{line}");
+        }
+        let line = "GET /callback?code=C&state=S HTTP/1.1\r\n";
+        assert_eq!(status(&format!("{line}Host: evil.example\r\n\r\n")), Err("421"));
+        assert_eq!(status(&format!("{line}\r\n")), Err("421"));
+        assert_eq!(status(&format!("{line}Host: 127.0.0.1:9\r\n{host}")), Err("421"));
+        assert_eq!(status(&format!("{line}Origin: http://evil.example\r\n{host}")), Err("403"));
+    }
+
+    #[test]
+    fn errors_are_made_printable() {
+        let answer = response("error=x%1b%5d0&error_description=%3Cscript%3E&state=S", Some(&Secret::new("S")));
+        let words = answer.expect("a response").outcome.expect_err("an error");
+        assert_eq!(words, "x?]0: <script>");
+    }
+}

@@ -1,0 +1,266 @@
+//! Signing in: which way fits, and what comes of it
+
+mod browser;
+mod listener;
+mod pages;
+mod paste;
+mod token;
+
+use std::time::Instant;
+
+use anyhow::Result;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::talk::Exit;
+use serde::Deserialize;
+
+use crate::account::{Client, Flow};
+use crate::claims::Claims;
+use crate::config::shown;
+use crate::discovery::{self, Server};
+use crate::failure::{fail, fail_hint};
+use crate::http::Http;
+use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Trouble};
+use crate::token::{How, Session, Token, TokenKind};
+use listener::{Callback, Response};
+use pages::Page;
+
+/// What the person asked for on the command line, or nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Wishes {
+    pub(crate) flow: Flow,
+    pub(crate) port: Option<u16>,
+    /// Whether to open a browser; if not, the page's address is the one line on stdout.
+    pub(crate) open: bool,
+    /// A token given on the command line.
+    pub(crate) token: Option<Secret>,
+    /// Writes the page's address where it was asked for.
+    pub(crate) url_to: fn(&str),
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { flow: Flow::Auto, port: None, open: true, token: None, url_to: |url| crate::terminal::say(url) }
+    }
+}
+
+/// A session that is not saved yet, and the browser that waits to hear of it.
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) session: Session,
+    browser: Option<Callback>,
+}
+
+impl SignedIn {
+    /// The session is on disk: the browser may say so.
+    pub(crate) fn saved(self) {
+        if let Some(browser) = self.browser {
+            browser.finish(Page::Done);
+        }
+    }
+
+    /// It could not be saved.
+    pub(crate) fn lost(self) {
+        if let Some(browser) = self.browser {
+            browser.finish(Page::Failed);
+        }
+    }
+}
+
+/// One attempt to sign in.
+struct Attempt<'a> {
+    account: &'a str,
+    client: &'a Client,
+    wishes: &'a Wishes,
+    http: Http,
+    server: Option<Server>,
+    until: Instant,
+}
+
+/// Signs in the way the person asked for, else the account's, else through the browser.
+pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64) -> Result<SignedIn> {
+    let flow = if wishes.flow == Flow::Auto { client.flow } else { wishes.flow };
+    let http = Http::new(client.ca_file.as_deref())?;
+    let mut attempt = Attempt { account, client, wishes, http, server: None, until: browser::until(client.timeout) };
+    if flow == Flow::Token {
+        return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None });
+    }
+    attempt.server = Some(discovery::server(account, client, &attempt.http)?);
+    if flow == Flow::Paste {
+        if !crate::terminal::is_ours() {
+            return Err(paste::needs_a_terminal(account));
+        }
+        let (code, request) = paste::code(&attempt)?;
+        return Ok(SignedIn { session: attempt.trade(&code, &request, How::Paste, now)?, browser: None });
+    }
+    let (code, request, callback) = browser::code(&attempt)?;
+    match attempt.trade(&code, &request, How::Browser, now) {
+        Ok(session) => Ok(SignedIn { session, browser: Some(callback) }),
+        Err(why) => {
+            callback.finish(Page::Failed);
+            Err(why)
+        }
+    }
+}
+
+impl Attempt<'_> {
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("discovered before any flow that needs it")
+    }
+
+    fn client_id(&self) -> Result<&str> {
+        self.client.client_id.as_deref().ok_or_else(|| {
+            let what = format!("account `{}` has no client_id", self.account);
+            fail_hint(Exit::Config, what, "register hallpass at the server and set `client_id`, or `--client-id`")
+        })
+    }
+
+    fn request(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {
+        AuthorizationRequest::new(self.account, self.client, self.server(), self.client_id()?, redirect_uri)
+    }
+
+    fn show_url(&self, url: &str) {
+        (self.wishes.url_to)(url);
+    }
+
+    /// The code of a response, if it comes from the server that was asked (RFC 9207).
+    fn accept(&self, answer: &Response) -> Result<Secret> {
+        let (name, server) = (self.account, self.server());
+        let wrong = match &answer.iss {
+            Some(iss) if !server.issuer.is_empty() && *iss != server.issuer => {
+                format!("says that it is from `{}` (iss), and not from `{}`", shown(iss), server.issuer)
+            }
+            None if server.says_iss && answer.whole => "does not say which server it is from (iss)".to_owned(),
+            _ => String::new(),
+        };
+        if !wrong.is_empty() {
+            let what = format!("account `{name}`: the answer {wrong}");
+            return Err(fail_hint(Exit::Refused, what, format!("`hallpass login {name}` starts anew")));
+        }
+        answer.outcome.clone().map_err(|why| {
+            let what = format!("account `{name}`: the sign-in was refused: {why}");
+            fail_hint(Exit::Denied, what, format!("`hallpass login {name}` tries again"))
+        })
+    }
+
+    fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How, now: u64) -> Result<Session> {
+        let (name, server, client_id) = (self.account, self.server(), self.client_id()?);
+        let grants = Grants {
+            http: &self.http,
+            token_endpoint: &server.token_endpoint,
+            client_id,
+            secret: oauth::client_secret(self.client)?,
+        };
+        let grant = grants.code(code, request).map_err(|trouble| match trouble {
+            Trouble::Ended(words) | Trouble::Refused(words) => {
+                let what = format!("account `{name}`: the server gave no token: {words}");
+                fail_hint(Exit::Denied, what, format!("`hallpass login {name}` tries again"))
+            }
+            Trouble::Later(why) | Trouble::Lost(why) => {
+                let what = format!("account `{name}`: no token: {why}");
+                fail_hint(Exit::Network, what, format!("`hallpass login {name}` tries again"))
+            }
+        })?;
+        let asked_for_id = self.client.scope.iter().any(|scope| scope == "openid");
+        let nonce = asked_for_id.then(|| request.nonce.expose());
+        let mut session = Session {
+            generation: 0,
+            issuer: server.issuer.clone(),
+            token_endpoint: server.token_endpoint.clone(),
+            revocation_endpoint: server.revocation_endpoint.clone(),
+            userinfo_endpoint: server.userinfo_endpoint.clone(),
+            client_id: client_id.to_owned(),
+            serves: self.client.serves.clone(),
+            refresh_token: None,
+            scope: None,
+            identity: None,
+            subject: None,
+            how,
+            signed_in_at: now,
+            forced_at: None,
+            tokens: Vec::new(),
+        };
+        take(&mut session, name, grant, None, nonce, now)?;
+        if session.identity.is_none() {
+            session.identity = self.ask_who(&session);
+        }
+        Ok(session)
+    }
+
+    /// Best effort: a sign-in does not fail for want of a name.
+    fn ask_who(&self, session: &Session) -> Option<String> {
+        let token = session.tokens.first()?;
+        let answer = self.http.get(session.userinfo_endpoint.as_deref()?, Some(&token.secret)).ok()?;
+        (answer.status == 200).then(|| identity(&answer.body)).flatten()
+    }
+}
+
+/// Puts a grant into a session: new tokens in the old ones' place, a refresh token only if there is a new one.
+pub(crate) fn take(
+    session: &mut Session,
+    account: &str,
+    grant: Grant,
+    audience: Option<&str>,
+    nonce: Option<&str>,
+    now: u64,
+) -> Result<()> {
+    let mut tokens = vec![Token {
+        kind: TokenKind::AccessToken,
+        audience: audience.map(str::to_owned),
+        secret: grant.access_token,
+        id: fresh_id(),
+        obtained_at: now,
+        expires_at: grant.expires_in.map(|life| now.saturating_add(life)),
+        dead: false,
+    }];
+    if let Some(secret) = grant.id_token {
+        let claims = Claims::check(&secret, &session.issuer, &session.client_id, nonce, now)?;
+        if session.subject.as_ref().is_some_and(|subject| *subject != claims.sub) {
+            let what =
+                format!("account `{account}`: the server answered for another person than the one who signed in");
+            return Err(fail(Exit::Refused, what));
+        }
+        session.identity = Some(shown(&claims.identity()));
+        session.subject = Some(claims.sub);
+        tokens.push(Token {
+            kind: TokenKind::IdToken,
+            audience: None,
+            secret,
+            id: fresh_id(),
+            obtained_at: now,
+            expires_at: Some(claims.exp),
+            dead: false,
+        });
+    }
+    for token in tokens {
+        session.tokens.retain(|old| (old.kind, &old.audience) != (token.kind, &token.audience));
+        session.tokens.push(token);
+    }
+    if grant.refresh_token.is_some() {
+        session.refresh_token = grant.refresh_token;
+    }
+    if grant.scope.is_some() {
+        session.scope = grant.scope;
+    }
+    Ok(())
+}
+
+/// A name for a token that says nothing about it: 16 hex digits.
+pub(crate) fn fresh_id() -> String {
+    use ring::rand::{SecureRandom, SystemRandom};
+    let mut bytes = [0; 8];
+    SystemRandom::new().fill(&mut bytes).expect("the system has random bytes");
+    format!("{:016x}", u64::from_le_bytes(bytes))
+}
+
+/// Whom a userinfo answer names.
+fn identity(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct UserInfo {
+        email: Option<String>,
+        preferred_username: Option<String>,
+        name: Option<String>,
+        sub: Option<String>,
+    }
+    let info: UserInfo = serde_json::from_slice(body).ok()?;
+    info.email.or(info.preferred_username).or(info.name).or(info.sub).map(|name| shown(&name))
+}

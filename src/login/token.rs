@@ -1,0 +1,112 @@
+//! A token that the person brings: from stdin, or typed unseen
+
+use std::io::{IsTerminal, Read};
+
+use anyhow::Result;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::talk::Exit;
+use zeroize::Zeroizing;
+
+use super::Attempt;
+use crate::claims;
+use crate::discovery;
+use crate::failure::{fail, fail_hint};
+use crate::terminal::{Echo, ask};
+use crate::token::{How, Session, Token, TokenKind};
+
+/// Larger than any token; a file that was piped in by mistake is not read to its end.
+const MAX_TOKEN: u64 = 256 << 10;
+
+/// Reads the token, tries it where the server has a place to try it, and makes a session of it.
+pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
+    let name = attempt.account;
+    let secret = read(attempt)?;
+    if secret.expose().is_empty() || !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(fail(
+            Exit::Usage,
+            format!("account `{name}`: that is no token: it is empty, or more than one word"),
+        ));
+    }
+    let client = attempt.client;
+    let known = client.issuer.is_some() || client.token_endpoint.is_some();
+    let server = known.then(|| discovery::server(name, client, &attempt.http)).transpose()?;
+    let userinfo = server.as_ref().map_or(client.userinfo_endpoint.clone(), |server| server.userinfo_endpoint.clone());
+    let identity = match &userinfo {
+        Some(endpoint) => try_out(attempt, endpoint, &secret)?,
+        None => None,
+    };
+    let expires_at = claims::expiry(&secret);
+    if expires_at.is_some_and(|expires_at| expires_at <= now) {
+        return Err(fail(Exit::SignIn, format!("account `{name}`: that token has expired already")));
+    }
+    Ok(Session {
+        generation: 0,
+        issuer: server.as_ref().map(|server| server.issuer.clone()).unwrap_or_default(),
+        token_endpoint: String::new(),
+        revocation_endpoint: server.as_ref().and_then(|server| server.revocation_endpoint.clone()),
+        userinfo_endpoint: userinfo,
+        client_id: client.client_id.clone().unwrap_or_default(),
+        serves: client.serves.clone(),
+        refresh_token: None,
+        scope: None,
+        identity,
+        subject: None,
+        how: How::Token,
+        signed_in_at: now,
+        forced_at: None,
+        tokens: vec![Token {
+            kind: TokenKind::AccessToken,
+            audience: None,
+            secret,
+            id: super::fresh_id(),
+            obtained_at: now,
+            expires_at,
+            dead: false,
+        }],
+    })
+}
+
+fn read(attempt: &Attempt<'_>) -> Result<Secret> {
+    if let Some(secret) = &attempt.wishes.token {
+        return Ok(secret.clone());
+    }
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return ask(&format!("token for account `{}` (not shown): ", attempt.account), Echo::Hidden, attempt.until);
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let broken = |why: std::io::Error| fail(Exit::Usage, format!("stdin cannot be read: {why}"));
+    stdin.lock().take(MAX_TOKEN + 1).read_to_end(&mut bytes).map_err(broken)?;
+    let text = std::str::from_utf8(&bytes).ok().filter(|text| text.len() as u64 <= MAX_TOKEN);
+    let text = text.ok_or_else(|| fail(Exit::Usage, "stdin is not a token"))?;
+    Ok(Secret::new(text.trim()))
+}
+
+/// Whose token it is, from the server that gave it.
+fn try_out(attempt: &Attempt<'_>, endpoint: &str, secret: &Secret) -> Result<Option<String>> {
+    let name = attempt.account;
+    let answer = attempt.http.get(endpoint, Some(secret)).map_err(|why| {
+        fail_hint(
+            Exit::Network,
+            format!("account `{name}`: cannot reach {}", why.why()),
+            "try again; nothing was saved",
+        )
+    })?;
+    match answer.status {
+        200 if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&answer.body).is_ok() => {
+            Ok(super::identity(&answer.body))
+        }
+        401 | 403 => Err(fail_hint(
+            Exit::SignIn,
+            format!("account `{name}`: the server does not accept this token"),
+            "is it whole, and for this server? nothing was saved",
+        )),
+        status => {
+            let what = format!(
+                "account `{name}`: {} answered {status} when the token was tried",
+                crate::http::endpoint(endpoint)
+            );
+            Err(fail_hint(Exit::Network, what, "try again; nothing was saved"))
+        }
+    }
+}

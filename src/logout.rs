@@ -1,0 +1,94 @@
+//! Signing out: the server is told first, then the record goes
+//!
+//! A server that cannot be told does not keep the session here alive: it is forgotten all the same, and that is said.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hallpass_protocol::talk::Exit;
+
+use crate::account::Client;
+use crate::config::{Config, shown, token_variable};
+use crate::failure::{fail, fail_hint};
+use crate::http::Http;
+use crate::lock::{Lock, Waited};
+use crate::oauth::{self, Grants};
+use crate::paths::{Paths, set};
+use crate::routes;
+use crate::store::{self, Stored};
+use crate::token::{Session, TokenKind};
+
+/// Every account that has a record, configured or not.
+pub(crate) fn everybody(paths: &Paths) -> Result<Vec<String>> {
+    let mut names: Vec<_> = store::records(&paths.data)?.into_iter().map(|found| found.name).collect();
+    names.retain(|name| !name.starts_with('+')); // kept passwords are not sessions
+    names.dedup();
+    Ok(names)
+}
+
+/// Signs one account out; what to tell the person.
+pub(crate) fn account(paths: &Paths, name: &str, local: bool) -> Result<String> {
+    let config = Config::load(paths);
+    let records = store::records(&paths.data)?;
+    let sealed = records.iter().any(|found| found.name == name && found.sealed);
+    let has_record = records.iter().any(|found| found.name == name);
+    let known = config.as_ref().is_ok_and(|config| config.account(name).is_some());
+    if !has_record && !known {
+        let what = format!("there is no account `{}`", shown(name));
+        return Err(fail_hint(Exit::Missing, what, "`hallpass accounts` lists them"));
+    }
+    let client = config.ok().and_then(|config| config.account(name).map(|(_, client)| client.clone()));
+    if has_record {
+        store::make_folder(&paths.data)?;
+    }
+    let _lock = if has_record { Some(lock(paths, name)?) } else { None };
+    // A record that cannot be read cannot be revoked either; it goes all the same.
+    let stored: Option<Stored<Session>> = store::load(&paths.data, name, sealed, store::PRESENT).unwrap_or_default();
+    let told = match &stored {
+        Some(stored) if !local => revoke(&stored.value, client.as_ref()),
+        _ => Ok(false),
+    };
+    let was_there = store::remove(&paths.data, name)?;
+    routes::forget(paths);
+    let mut words = match (was_there, &told) {
+        (false, _) => format!("account `{name}` was not signed in"),
+        (true, Ok(true)) => format!("account `{name}` is signed out, here and at the server"),
+        (true, _) => format!("account `{name}` is signed out here"),
+    };
+    let variable = token_variable(name);
+    if set(&variable).is_some() {
+        words += &format!("; {variable} is still set and goes on to answer for it");
+    }
+    match told {
+        Ok(_) => Ok(words),
+        Err(why) => Err(fail_hint(
+            Exit::Network,
+            format!("{words}, but not revoked at the server: {why}"),
+            "end the session on the server's own page if it matters",
+        )),
+    }
+}
+
+fn lock(paths: &Paths, name: &str) -> Result<Lock> {
+    let path = store::beside(&paths.data, name, "lock");
+    match Lock::wait(&path, Instant::now() + Duration::from_secs(45), || Ok(None::<()>))? {
+        Waited::Lock(lock) => Ok(lock),
+        _ => Err(fail(Exit::Busy, format!("account `{name}`: another hallpass holds `{}`", path.display()))),
+    }
+}
+
+/// The refresh token first: with it gone, most servers drop the rest. Whether anything was revoked.
+fn revoke(session: &Session, client: Option<&Client>) -> Result<bool, String> {
+    let Some(endpoint) = &session.revocation_endpoint else { return Ok(false) };
+    let words = |why: anyhow::Error| why.to_string();
+    let http = Http::new(client.and_then(|client| client.ca_file.as_deref())).map_err(words)?;
+    let secret = client.map(oauth::client_secret).transpose().map_err(words)?.flatten();
+    let grants = Grants { http: &http, token_endpoint: &session.token_endpoint, client_id: &session.client_id, secret };
+    if let Some(token) = &session.refresh_token {
+        grants.revoke(endpoint, token, "refresh_token")?;
+    }
+    for token in session.tokens.iter().filter(|token| token.kind == TokenKind::AccessToken && !token.dead) {
+        grants.revoke(endpoint, &token.secret, "access_token")?;
+    }
+    Ok(true)
+}

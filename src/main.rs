@@ -1,0 +1,121 @@
+//! Sign in once; every tool that can ask a helper for a credential gets a fresh one.
+//!
+//! ```text
+//!                      main                        which door?
+//!               tool          person               a tool asks | a person types
+//!                      broker   kept               fresh -> answer; a place no account serves -> kept passwords
+//!                  renew     signin                stale -> refresh; none -> sign in; one process at a time
+//!                      login/                      browser, paste-back, token
+//!             oauth   discovery   claims           the authorization server's endpoints and words
+//!         routes  choice      presence  opener     which account | is a person there, and how to reach them
+//!         config      store/      lock    http     as configured | where it is kept | one at a time | requests
+//!        account  token  paths  terminal  signals  words and small facts
+//!      =============== protocol (crate) =======    what tools say; no I/O
+//! ```
+//!
+//! `main` looks at how it was called. If a **tool** called, `tool` reads the question with one of the protocols and
+//! prints the answer; if a **person** called, `person` runs the command. Both ask the **broker** for a token. The broker
+//! looks in the store; if that is stale, `renew` takes the lock, looks again, and refreshes through `oauth` or signs in
+//! through `login`. Arrows go down only.
+
+mod account;
+mod broker;
+mod choice;
+mod claims;
+mod config;
+mod discovery;
+mod enrol;
+mod failure;
+mod http;
+mod kept;
+mod lock;
+mod login;
+mod logout;
+mod need;
+mod oauth;
+mod opener;
+mod paths;
+mod peek;
+mod person;
+mod presence;
+mod refresh;
+mod renew;
+mod routes;
+mod signals;
+mod signin;
+mod status;
+mod store;
+mod terminal;
+mod token;
+mod tool;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use tool::Door;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let program = words.next().unwrap_or_default();
+    let words: Vec<OsString> = words.collect();
+    if words.first().is_some_and(|word| word == opener::DETACH) {
+        let _ = opener::detach(&words[1..]); // only comes back if there is no such program
+        return ExitCode::from(127);
+    }
+    let exit = match door(&program, &words) {
+        Some(door) => tool::serve(door),
+        None => person::run(&program, &words),
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// The tool that called, if one did: by our own name (`git-credential-hallpass`), else by the first word. Arguments
+/// that are not text are nobody's.
+fn door(program: &OsString, words: &[OsString]) -> Option<Door> {
+    let words: Vec<&str> = words.iter().map(|word| word.to_str()).collect::<Option<_>>()?;
+    let stem = Path::new(program).file_stem()?.to_str()?;
+    let stem = stem.strip_prefix("hallpass-").unwrap_or(stem);
+    if let Some((protocol, name)) = hallpass_protocol::find(stem) {
+        return Some(Door { protocol, name, args: owned(&words) });
+    }
+    let (options, words) = words.split_at(leading_options(&words));
+    let (first, rest) = words.split_first()?;
+    if rest.iter().any(|word| matches!(*word, "-h" | "--help")) {
+        return None;
+    }
+    let (protocol, name) = match hallpass_protocol::find(first)? {
+        (_, "get") if is_git(rest) => {
+            let (git, name) = hallpass_protocol::find("git")?;
+            return Some(Door { protocol: git, name, args: owned(&[options, &["get"]].concat()) });
+        }
+        found => found,
+    };
+    Some(Door { protocol, name, args: owned(&[options, rest].concat()) })
+}
+
+/// How many words before the command are hallpass's own options, which stand on every door.
+fn leading_options(words: &[&str]) -> usize {
+    let mut count = 0;
+    while let Some(word) = words.get(count) {
+        count += match *word {
+            "--account" | "--config" => 2,
+            word if word.starts_with("--account=") || word.starts_with("--config=") => 1,
+            _ => break,
+        };
+    }
+    count.min(words.len())
+}
+
+/// `get -` is git's question without guessing; a bare `get` is git's if git's question is there.
+fn is_git(rest: &[&str]) -> bool {
+    match rest {
+        ["-"] => true,
+        [] => peek::git_is_waiting(),
+        _ => false,
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}

@@ -1,0 +1,83 @@
+//! What a request needs of a session
+
+use hallpass_protocol::talk::{Exit, Kinds, Refused, Request};
+
+use crate::account::{Account, HandOut};
+use crate::config::shown;
+use crate::failure::fail_hint;
+use crate::token::{Freshness, Session, Token, Wants};
+
+/// A token younger than this (seconds) that a server refuses is not stale: the access is.
+pub(crate) const YOUNG: u64 = 60;
+
+/// Which token will do.
+#[derive(Debug, Clone)]
+pub(crate) struct Need {
+    pub(crate) kinds: Kinds,
+    pub(crate) audience: Option<String>,
+    pub(crate) prefer_access: bool,
+    pub(crate) wants: Wants,
+    /// The [`Token::id`] of one that a server would not take.
+    pub(crate) refused: Option<String>,
+}
+
+impl Need {
+    /// What a request needs of an account.
+    pub(crate) fn of(request: &Request, account: &Account) -> Self {
+        Self {
+            kinds: match (request.kinds, request.audience.is_some()) {
+                // A token for a named audience is an access token: an id_token's audience is its client.
+                (Kinds::Either, true) => Kinds::Access,
+                (kinds, _) => kinds,
+            },
+            audience: request.audience.clone(),
+            prefer_access: account.hand_out == HandOut::AccessToken,
+            wants: Wants { leeway: account.leeway, min_life: request.min_life, ahead: account.ahead },
+            refused: None,
+        }
+    }
+
+    /// The session's token for this need, good or not.
+    pub(crate) fn token<'a>(&self, session: &'a Session) -> Option<&'a Token> {
+        session.token(self.kinds, self.audience.as_deref(), self.prefer_access)
+    }
+
+    /// Whether it is good enough to be handed out without more ado.
+    pub(crate) fn is_met(&self, session: &Session, now: u64) -> bool {
+        self.accepted(session).is_some_and(|token| token.freshness(now, self.wants) != Freshness::Stale)
+    }
+
+    /// Whether a server would still take it, whatever the leeway.
+    pub(crate) fn usable(&self, session: &Session, now: u64) -> bool {
+        self.accepted(session).is_some_and(|token| token.is_usable(now))
+    }
+
+    fn accepted<'a>(&self, session: &'a Session) -> Option<&'a Token> {
+        self.token(session).filter(|token| Some(&token.id) != self.refused.as_ref())
+    }
+}
+
+/// Whether the refusal in a request means this token. An older one that was refused has been replaced since.
+pub(crate) fn is_refused(request: &Request, token: &Token) -> bool {
+    match &request.refused {
+        None => false,
+        Some(Refused::Id(id)) => *id == token.id,
+        Some(Refused::Value(value)) => *value == token.secret,
+        Some(Refused::Last) => true,
+    }
+}
+
+/// The way out when a session has no token of the kind that is needed.
+pub(crate) fn no_such_token(name: &str, need: &Need) -> anyhow::Error {
+    let (what, hint) = match (need.kinds, &need.audience) {
+        (_, Some(audience)) => {
+            (format!("no token for `{}`", shown(audience)), "does its server know that audience?".to_owned())
+        }
+        (Kinds::Id | Kinds::Either, None) => (
+            "no id_token that is still good".to_owned(),
+            format!("if its `scope` has \"openid\", `hallpass login {name}`"),
+        ),
+        (Kinds::Access, None) => ("no access token".to_owned(), format!("`hallpass login {name}`")),
+    };
+    fail_hint(Exit::SignIn, format!("account `{name}` has {what}"), hint)
+}

@@ -1,0 +1,144 @@
+//! Opens a page in the person's browser
+//!
+//! The browser gets nothing of the caller's: a tool that waits for the end of our stdout would wait for the browser's
+//! too. So it is started through `hallpass __detach`, which makes a session of its own and lets go of every file.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A launcher and its arguments, the URL among them as one argument.
+pub(crate) type Launch = Vec<OsString>;
+
+/// The launchers to try, in order: `$BROWSER`'s, else the system's. None for a URL that is not plainly http(s).
+pub(crate) fn launchers(url: &str) -> Vec<Launch> {
+    if !is_plain(url) {
+        return Vec::new();
+    }
+    let found = match std::env::var("BROWSER") {
+        Ok(list) if !list.trim().is_empty() => from_variable(&list, url),
+        _ => SYSTEM.iter().map(|words| with_url(words.iter().copied(), url)).collect(),
+    };
+    found.into_iter().filter_map(located).collect()
+}
+
+/// Starts a launcher, detached from everything of the caller's.
+pub(crate) fn start(launch: &Launch) -> std::io::Result<Child> {
+    let us = std::env::current_exe()?;
+    let mut command = if cfg!(unix) {
+        let mut command = Command::new(us);
+        command.arg(DETACH).args(launch);
+        command
+    } else {
+        let mut command = Command::new(&launch[0]);
+        command.args(&launch[1..]);
+        command
+    };
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
+
+/// The argument that only [`start`] gives.
+pub(crate) const DETACH: &str = "__detach";
+
+/// `hallpass __detach PROGRAM ARGUMENT...`: becomes the program, in a session of its own and without our files.
+#[cfg(unix)]
+pub(crate) fn detach(words: &[OsString]) -> std::io::Error {
+    use std::os::unix::process::CommandExt;
+    let Some((program, args)) = words.split_first() else { return std::io::ErrorKind::InvalidInput.into() };
+    let _ = rustix::process::setsid(); // fails only for the leader of a group, which has one already
+    close_fds::set_fds_cloexec(3, &[]);
+    Command::new(program).args(args).exec()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn detach(_: &[OsString]) -> std::io::Error {
+    std::io::ErrorKind::Unsupported.into()
+}
+
+#[cfg(target_os = "macos")]
+const SYSTEM: &[&[&str]] = &[&["/usr/bin/open", "%s"]];
+#[cfg(windows)]
+const SYSTEM: &[&[&str]] = &[&["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]];
+#[cfg(not(any(target_os = "macos", windows)))]
+const SYSTEM: &[&[&str]] = &[&["xdg-open", "%s"], &["gio", "open", "%s"], &["wslview", "%s"], &["x-www-browser", "%s"]];
+
+/// `$BROWSER` is a colon-separated list; `%s` stands for the URL. Each entry is split into words before the URL goes
+/// in, so that nothing in the URL becomes an option (RUSTSEC-2026-0257).
+fn from_variable(list: &str, url: &str) -> Vec<Launch> {
+    let separator = if cfg!(windows) { ';' } else { ':' };
+    let entries = list.split(separator).map(str::trim).filter(|entry| !entry.is_empty());
+    entries.map(|entry| with_url(entry.split_whitespace(), url)).collect()
+}
+
+fn with_url<'a>(words: impl Iterator<Item = &'a str>, url: &str) -> Launch {
+    let mut placed = false;
+    let mut launch: Launch = words
+        .map(|word| {
+            placed |= word.contains("%s");
+            word.replace("%s", url).into()
+        })
+        .collect();
+    if !placed {
+        launch.push(url.into());
+    }
+    launch
+}
+
+/// With the program's absolute path: what lies in the working directory is never started.
+fn located(mut launch: Launch) -> Option<Launch> {
+    let named = PathBuf::from(launch.first()?);
+    let path = if named.is_absolute() {
+        named
+    } else if named.components().count() > 1 {
+        return None;
+    } else {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path)
+            .filter(|folder| folder.is_absolute())
+            .map(|folder| folder.join(&named))
+            .find(|file| is_program(file))?
+    };
+    launch[0] = path.into();
+    Some(launch)
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_program(file: &Path) -> bool {
+    file.is_file() || file.with_extension("exe").is_file()
+}
+
+/// http(s), printable ASCII, and nothing a shell or `rundll32` could read otherwise.
+fn is_plain(url: &str) -> bool {
+    (url.starts_with("https://") || url.starts_with("http://"))
+        && url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'()*+,-./:;=?@[]_~".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{from_variable, is_plain};
+
+    #[test]
+    fn the_url_is_one_argument() {
+        let url = "https://h/?a=1&b=-x";
+        assert_eq!(from_variable("firefox", url), [["firefox", url]]);
+        assert_eq!(from_variable("a --new %s:b", url).len(), 2);
+        assert_eq!(from_variable("a --x=%s", url)[0][1], "--x=https://h/?a=1&b=-x");
+        assert!(from_variable(" : ", url).is_empty());
+    }
+
+    #[test]
+    fn only_plain_urls() {
+        for bad in
+            ["javascript:alert(1)", "file:///etc/passwd", "https://h/\" & calc", "https://h/ -x", "https://h/`id`"]
+        {
+            assert!(!is_plain(bad), "{bad}");
+        }
+        assert!(is_plain("https://id.example.com/authorize?client_id=a&state=b%20c"));
+    }
+}

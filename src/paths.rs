@@ -1,0 +1,81 @@
+//! Where configuration and data live
+//!
+//! XDG folders on Linux and the BSDs, the platform's own on macOS and Windows. Never the working directory.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use hallpass_protocol::talk::Exit;
+
+use crate::failure::fail;
+
+/// The two places everything is in.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    /// `config.toml`.
+    pub(crate) config: PathBuf,
+    /// Somebody named it: then it must be there.
+    pub(crate) named: bool,
+    /// Records, locks, marks and routes.
+    pub(crate) data: PathBuf,
+}
+
+impl Paths {
+    /// From `--config`, else `HALLPASS_CONFIG`, else the platform's folder.
+    pub(crate) fn find(config: Option<&Path>) -> Result<Self> {
+        let named = config.map(Path::to_owned).or_else(|| set("HALLPASS_CONFIG").map(PathBuf::from));
+        let is_named = named.is_some();
+        let config = match named {
+            Some(file) => std::path::absolute(&file)
+                .map_err(|why| fail(Exit::Config, format!("`{}` is no usable path: {why}", file.display())))?,
+            None => folder(CONFIG)?.join("config.toml"),
+        };
+        Ok(Self { config, named: is_named, data: folder(DATA)? })
+    }
+
+    /// `config.toml` and `config.toml:7` in messages.
+    pub(crate) fn config_line(&self, line: usize) -> String {
+        format!("{}:{line}", self.config.display())
+    }
+}
+
+/// An environment variable that is set to something.
+pub(crate) fn set(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+struct Folder {
+    variable: &'static str,
+    under_home: &'static str,
+}
+
+#[cfg(not(any(windows, target_os = "macos")))]
+const CONFIG: Folder = Folder { variable: "XDG_CONFIG_HOME", under_home: ".config" };
+#[cfg(not(any(windows, target_os = "macos")))]
+const DATA: Folder = Folder { variable: "XDG_DATA_HOME", under_home: ".local/share" };
+// People who set XDG variables on macOS mean them; the others expect the configuration where command lines keep it.
+#[cfg(target_os = "macos")]
+const CONFIG: Folder = Folder { variable: "XDG_CONFIG_HOME", under_home: ".config" };
+#[cfg(target_os = "macos")]
+const DATA: Folder = Folder { variable: "XDG_DATA_HOME", under_home: "Library/Application Support" };
+#[cfg(windows)]
+const CONFIG: Folder = Folder { variable: "APPDATA", under_home: "AppData/Roaming" };
+// Not the roaming folder: a lock and a rotating token belong to one machine.
+#[cfg(windows)]
+const DATA: Folder = Folder { variable: "LOCALAPPDATA", under_home: "AppData/Local" };
+
+fn folder(folder: Folder) -> Result<PathBuf> {
+    // A relative XDG variable is to be ignored (XDG Base Directory Specification).
+    let named = std::env::var_os(folder.variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = match named {
+        Some(base) => base,
+        None => match std::env::home_dir().filter(|home| home.is_absolute()) {
+            Some(home) => home.join(folder.under_home),
+            None => {
+                let what = format!("no home folder: neither HOME nor {} is an absolute path", folder.variable);
+                return Err(fail(Exit::Config, what));
+            }
+        },
+    };
+    Ok(base.join("hallpass"))
+}

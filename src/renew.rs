@@ -1,0 +1,211 @@
+//! The cold half of a token's life: refreshed under the lock, or signed in for
+//!
+//! The order in which things happen is the promise that a session is never lost: take the lock, read the record again
+//! (another process may have been here), refresh and save, and only then answer. A person thinking holds another lock,
+//! so that a live session is never blocked by it.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::talk::{Exit, Failure};
+
+use crate::account::Client;
+use crate::choice::Rule;
+use crate::config::Config;
+use crate::failure::{fail, fail_hint};
+use crate::lock::{Lock, Waited};
+use crate::need::{Need, YOUNG, no_such_token};
+use crate::paths::Paths;
+use crate::refresh::{Outcome, Refresh};
+use crate::store::{self, Stored};
+use crate::token::{Freshness, Session, Token};
+use crate::{presence, signin};
+
+/// A refresh is one request of at most 20 s, sent three times at the most; whoever waits longer waits for something
+/// that hangs.
+const LOCK_TIME: Duration = Duration::from_secs(75);
+
+/// One caller a minute refreshes ahead.
+const AHEAD_TIME: Duration = Duration::from_secs(60);
+
+/// The account that needs a token, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Renewal<'a> {
+    pub(crate) paths: &'a Paths,
+    pub(crate) rule: &'a Rule,
+    /// The door, for those who wait for us: `git`, `get`.
+    pub(crate) command: &'a str,
+    pub(crate) now: u64,
+}
+
+impl Renewal<'_> {
+    /// A session that meets the need: refreshed, or signed in for where a person may be asked.
+    pub(crate) fn renew(self, need: &Need, no_prompt: Option<&'static str>) -> Result<Session> {
+        let seen = self.load(self.rule.sealed)?.map(|stored| stored.value.generation);
+        let lock = match self.take_lock(need, seen)? {
+            Waited::Lock(lock) => lock,
+            Waited::Answer(session) => return Ok(session),
+            Waited::TooLong => return Err(self.waited_too_long()),
+        };
+        let why = match self.refresh(need, self.rule.sealed)? {
+            Outcome::Good(session) => return Ok(*session),
+            Outcome::SignIn(why) => why,
+        };
+        drop(lock);
+        self.sign_in(need, why, no_prompt)
+    }
+
+    /// Refreshes while the token is still good, if nobody else does and none has tried within a minute. In line: a
+    /// process left behind to do it could be killed with the only refresh token in its hands.
+    pub(crate) fn ahead(self, need: &Need) -> Option<Session> {
+        let mark = self.beside("ahead");
+        let set_mark = || OpenOptions::new().write(true).create_new(true).open(&mark).is_ok();
+        if !set_mark() && (!is_older(&mark, AHEAD_TIME) || std::fs::remove_file(&mark).is_err() || !set_mark()) {
+            return None;
+        }
+        let _lock = Lock::try_take(&self.beside("lock")).ok()??;
+        // Fresh only if another process was quicker; a token in its last fifth is what we are here for.
+        let now_fresh = |session: &Session| {
+            need.token(session).is_some_and(|token| token.freshness(self.now, need.wants) == Freshness::Fresh)
+        };
+        let session = self.load(self.rule.sealed).ok()??;
+        if now_fresh(&session.value) {
+            return Some(session.value);
+        }
+        match self.spend(need, session) {
+            Ok(Outcome::Good(session)) => Some(*session),
+            _ => None,
+        }
+    }
+
+    /// A tool says that this token was refused: it is not handed out again, and the refresh token stays.
+    pub(crate) fn mark_refused(self, secret: &Secret) -> Result<()> {
+        let held = |session: &Session| session.tokens.iter().position(|token| token.secret == *secret && !token.dead);
+        if self.load(self.rule.sealed)?.is_none_or(|stored| held(&stored.value).is_none()) {
+            return Ok(());
+        }
+        let Waited::Lock(_lock) = Lock::wait(&self.beside("lock"), Instant::now() + LOCK_TIME, || Ok(None::<()>))?
+        else {
+            return Err(self.waited_too_long());
+        };
+        let Some(Stored { value: mut session, shelf }) = self.load(self.rule.sealed)? else { return Ok(()) };
+        let Some(at) = held(&session) else { return Ok(()) };
+        if self.brake(&session, &session.tokens[at]).is_err() {
+            return Ok(());
+        }
+        session.tokens[at].dead = true;
+        session.forced_at = Some(self.now);
+        session.generation += 1;
+        shelf.save(&session, session.generation)
+    }
+
+    /// A server's refusal of a token that is not worn out is no reason to rotate it for everybody: it is said and not
+    /// acted on. So is one that follows another within a minute.
+    pub(crate) fn brake(self, session: &Session, token: &Token) -> Result<()> {
+        let name = &self.rule.account.name;
+        let age = self.now.saturating_sub(token.obtained_at);
+        let forced_lately = session.forced_at.is_some_and(|forced_at| self.now.saturating_sub(forced_at) < YOUNG);
+        if token.dead || (age >= YOUNG && !forced_lately) {
+            return Ok(());
+        }
+        let what = format!("account `{name}`: the server refused a token that is {age} s old: it has no access there");
+        Err(fail_hint(
+            Exit::SignIn,
+            what,
+            format!("check its rights; `hallpass login {name}` signs in as somebody else"),
+        ))
+    }
+
+    fn sign_in(self, need: &Need, why: Failure, no_prompt: Option<&'static str>) -> Result<Session> {
+        let account = &self.rule.account;
+        let name = &account.name;
+        let client = self.client()?;
+        if let Err(reason) = presence::may_ask(no_prompt, client.interactive) {
+            let what = format!("{}, and nobody can be asked now: {reason}", why.what);
+            return Err(why.with(what).hint(format!("`hallpass login {name}`")).into());
+        }
+        let session = signin::lazily(self.paths, account, &client, self.now, |session| need.is_met(session, self.now))?;
+        if need.token(&session).is_some() || need.audience.is_none() {
+            return Ok(session);
+        }
+        // The sign-in gave a token for the account; one for a named audience is bought with the new refresh token.
+        let Waited::Lock(_lock) = Lock::wait(&self.beside("lock"), Instant::now() + LOCK_TIME, || Ok(None::<()>))?
+        else {
+            return Err(self.waited_too_long());
+        };
+        let sealed = store::sealed_names(&self.paths.data)?.contains(name);
+        match self.refresh(need, sealed)? {
+            Outcome::Good(session) => Ok(*session),
+            Outcome::SignIn(_) => Err(no_such_token(name, need)),
+        }
+    }
+
+    /// Reads the record again and refreshes it if it still needs to be. Under the lock.
+    fn refresh(self, need: &Need, sealed: bool) -> Result<Outcome> {
+        match self.load(sealed)? {
+            Some(stored) if need.is_met(&stored.value, self.now) => Ok(Outcome::Good(Box::new(stored.value))),
+            Some(stored) => self.spend(need, stored),
+            None => {
+                let what = format!("account `{}` is not signed in", self.rule.account.name);
+                Ok(Outcome::SignIn(Failure::new(Exit::SignIn, what)))
+            }
+        }
+    }
+
+    fn spend(self, need: &Need, stored: Stored<Session>) -> Result<Outcome> {
+        let Stored { value: mut session, shelf } = stored;
+        let pending = shelf.settle(session.generation)?;
+        // A complete newer record may just have taken its place.
+        if let Some(newer) = self.load(shelf.is_sealed())?.filter(|newer| newer.value.generation > session.generation) {
+            session = newer.value;
+            if need.is_met(&session, self.now) {
+                return Ok(Outcome::Good(Box::new(session)));
+            }
+        }
+        if need.refused.is_some() {
+            session.forced_at = Some(self.now);
+        }
+        let client = self.client()?;
+        let name = &self.rule.account.name;
+        Refresh { name, client: &client, need, command: self.command, now: self.now }.run(session, &shelf, pending)
+    }
+
+    fn take_lock(self, need: &Need, seen: Option<u64>) -> Result<Waited<Session>> {
+        store::make_folder(&self.paths.data)?;
+        Lock::wait(&self.beside("lock"), Instant::now() + LOCK_TIME, || {
+            // A newer generation that works is the answer, whatever the leeway: else one-minute tokens make a storm.
+            let Some(Stored { value: session, .. }) = self.load(self.rule.sealed)? else { return Ok(None) };
+            let newer = seen.is_none_or(|seen| session.generation > seen);
+            Ok((newer && need.usable(&session, self.now)).then_some(session))
+        })
+    }
+
+    fn load(self, sealed: bool) -> Result<Option<Stored<Session>>> {
+        store::load(&self.paths.data, &self.rule.account.name, sealed, store::BACKGROUND)
+    }
+
+    fn client(self) -> Result<Client> {
+        let name = &self.rule.account.name;
+        let found = Config::load(self.paths)?.account(name).map(|(_, client)| client.clone());
+        found.ok_or_else(|| fail(Exit::Config, format!("account `{name}` is not in `{}`", self.paths.config.display())))
+    }
+
+    fn beside(self, suffix: &str) -> PathBuf {
+        store::beside(&self.paths.data, &self.rule.account.name, suffix)
+    }
+
+    fn waited_too_long(self) -> anyhow::Error {
+        let (name, path) = (&self.rule.account.name, self.beside("lock"));
+        let what =
+            format!("account `{name}`: another hallpass has held `{}` for {} s", path.display(), LOCK_TIME.as_secs());
+        fail_hint(Exit::Busy, what, "is one of them stopped? end it and try again")
+    }
+}
+
+fn is_older(mark: &Path, than: Duration) -> bool {
+    let modified = std::fs::metadata(mark).and_then(|found| found.modified());
+    modified.is_ok_and(|modified| SystemTime::now().duration_since(modified).map_or(true, |age| age >= than))
+}

@@ -1,0 +1,212 @@
+//! What `status`, `whoami` and `accounts` tell: from the disk alone, nothing refreshed and nobody asked
+
+use anyhow::Result;
+use hallpass_protocol::talk::{Exit, Failure};
+use hallpass_protocol::time::rfc3339;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::broker::{look, now};
+use crate::config::{Config, shown, token_variable};
+use crate::failure;
+use crate::paths::{Paths, set};
+use crate::store::{self, Kind};
+use crate::token::{Session, Token, TokenKind, masked};
+
+/// One account as it stands.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) account: Account,
+    pub(crate) is_default: bool,
+    /// `Err` when the record cannot be read: locked, damaged, refused.
+    pub(crate) session: Result<Option<(Session, Kind)>, Failure>,
+    /// The variable that stands in for the session.
+    variable: Option<String>,
+}
+
+/// Every configured account, or the named one.
+pub(crate) fn states(paths: &Paths, named: Option<&str>) -> Result<Vec<State>> {
+    let config = Config::load(paths)?;
+    let sealed = store::sealed_names(&paths.data)?;
+    let sole = (config.accounts.len() == 1).then(|| config.accounts.keys().next().cloned()).flatten();
+    let default = config.default.clone().or(sole);
+    let all = config.accounts.into_values().map(|(account, _)| account);
+    Ok(all
+        .filter(|account| named.is_none_or(|named| account.name == named))
+        .map(|account| {
+            let found = look(&paths.data, &account.name, sealed.contains(&account.name));
+            let variable = token_variable(&account.name);
+            State {
+                is_default: default.as_deref() == Some(&account.name),
+                session: found
+                    .map(|found| found.map(|stored| (stored.value, stored.shelf.kind())))
+                    .map_err(|why| failure::of(&why)),
+                variable: set(&variable).is_some().then_some(variable),
+                account,
+            }
+        })
+        .collect())
+}
+
+impl State {
+    /// As `whoami` needs it: signed in and good for something.
+    pub(crate) fn exit(&self) -> Exit {
+        match &self.session {
+            _ if self.variable.is_some() => Exit::Answered,
+            Err(failure) => failure.exit,
+            Ok(Some((session, _)))
+                if session.refresh_token.is_some() || session.tokens.iter().any(|token| token.is_usable(now())) =>
+            {
+                Exit::Answered
+            }
+            Ok(_) => Exit::SignIn,
+        }
+    }
+
+    /// One line: who, where.
+    pub(crate) fn who(&self) -> String {
+        let name = &self.account.name;
+        match &self.session {
+            Ok(Some((session, _))) => {
+                let identity = session.identity.as_deref().unwrap_or("somebody the server does not name");
+                format!("{} (account {name}{})", shown(identity), at(&session.issuer))
+            }
+            Ok(None) => format!("not signed in (account {name})"),
+            Err(failure) => format!("{} (account {name})", failure.what),
+        }
+    }
+
+    /// The block that `status` prints.
+    pub(crate) fn lines(&self, paths: &Paths) -> Vec<String> {
+        let mut lines = vec![format!("{}{}", self.account.name, if self.is_default { " (default)" } else { "" })];
+        let mut line = |label: &str, text: String| lines.push(format!("  {label:<14} {text}"));
+        if let Some(variable) = &self.variable {
+            line("token from", format!("{variable}, in place of the session"));
+        }
+        let (session, kind) = match &self.session {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                line("signed in", format!("no; `hallpass login {}`", self.account.name));
+                return lines;
+            }
+            Err(failure) => {
+                line("unknown", failure.what.clone());
+                if let Some(hint) = &failure.hint {
+                    line("next", hint.clone());
+                }
+                return lines;
+            }
+        };
+        let who = session.identity.as_deref().map_or(String::new(), |identity| format!("as {}, ", shown(identity)));
+        line("signed in", format!("{who}by {}, {}", session.how.words(), rfc3339(session.signed_in_at)));
+        if !session.issuer.is_empty() {
+            line("issuer", shown(&session.issuer));
+        }
+        for token in &session.tokens {
+            line(label(token), format!("{}, {}", masked(&token.secret), life(token)));
+        }
+        line(
+            "refreshed",
+            match session.refresh_token {
+                Some(_) => "by itself, before it expires".to_owned(),
+                None => "never: there is no refresh token".to_owned(),
+            },
+        );
+        line("kept", kept(paths, &self.account.name, kind));
+        line(
+            "serves",
+            if session.serves.is_empty() {
+                "no place".to_owned()
+            } else {
+                session.serves.iter().map(|place| shown(place)).collect::<Vec<_>>().join(", ")
+            },
+        );
+        lines
+    }
+
+    /// The same for programs.
+    pub(crate) fn json(&self, paths: &Paths) -> Value {
+        let mut value = json!({ "account": self.account.name, "default": self.is_default });
+        if let Some(variable) = &self.variable {
+            value["token_variable"] = variable.clone().into();
+        }
+        match &self.session {
+            Ok(None) => value["signed_in"] = false.into(),
+            Err(failure) => {
+                value["signed_in"] = Value::Null;
+                value["error"] = json!({ "code": failure.exit as u8, "message": failure.what, "hint": failure.hint });
+            }
+            Ok(Some((session, kind))) => {
+                #[derive(Serialize)]
+                struct Shown {
+                    kind: TokenKind,
+                    token: String,
+                    expires_at: Option<u64>,
+                    refused: bool,
+                }
+                let tokens: Vec<_> = session
+                    .tokens
+                    .iter()
+                    .map(|token| Shown {
+                        kind: token.kind,
+                        token: masked(&token.secret),
+                        expires_at: token.expires_at,
+                        refused: token.dead,
+                    })
+                    .collect();
+                value["signed_in"] = true.into();
+                value["identity"] = session.identity.clone().into();
+                value["issuer"] = session.issuer.clone().into();
+                value["how"] = session.how.words().into();
+                value["signed_in_at"] = session.signed_in_at.into();
+                value["refreshable"] = session.refresh_token.is_some().into();
+                value["tokens"] = json!(tokens);
+                value["kept"] = kept(paths, &self.account.name, kind).into();
+                value["serves"] = json!(session.serves);
+            }
+        }
+        value
+    }
+}
+
+fn at(issuer: &str) -> String {
+    if issuer.is_empty() { String::new() } else { format!(" at {}", shown(issuer)) }
+}
+
+fn label(token: &Token) -> &'static str {
+    match token.kind {
+        TokenKind::AccessToken => "access token",
+        TokenKind::IdToken => "id token",
+    }
+}
+
+fn life(token: &Token) -> String {
+    let now = now();
+    match token.expires_at {
+        _ if token.dead => "refused by a server, refreshed at the next use".to_owned(),
+        None => "no known expiry".to_owned(),
+        Some(expires_at) if expires_at <= now => format!("expired {}", rfc3339(expires_at)),
+        Some(expires_at) => format!("expires {} (in {})", rfc3339(expires_at), span(expires_at - now)),
+    }
+}
+
+/// `52 min`, `3 h`: what a person wants to know.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// Where and how, in words that hide nothing.
+pub(crate) fn kept(paths: &Paths, name: &str, kind: &Kind) -> String {
+    match kind {
+        Kind::Sealed(id) => format!("sealed with key {id} of the OS keychain, in `{}`", paths.data.display()),
+        Kind::Plain => {
+            format!("NOT sealed, in a file that only you can read (0600): `{}`", paths.data.join(name).display())
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Records: one file for each session or kept password, sealed where there is an OS keychain
+//!
+//! `NAME` is a plain record, `NAME@KEYID` a sealed one; `.next`, `.lock`, `.signin`, `.ahead` and `.mark` stand beside
+//! it. Everything that writes a record holds its lock; reading needs none.
+
+mod file;
+#[cfg(target_os = "linux")]
+mod kernel_cache;
+mod key;
+mod keychain;
+mod record;
+mod seal;
+mod unlock;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use hallpass_protocol::talk::Exit;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::account::StoreWish;
+use crate::failure::{fail, fail_hint};
+use file::Next;
+pub(crate) use file::make_folder;
+use key::{DataKey, KeyId};
+pub(crate) use record::{Intent, Kind, checksum};
+pub(crate) use unlock::{BACKGROUND, PRESENT, lock as drop_cached_key};
+
+/// A record as it was read.
+#[derive(Debug)]
+pub(crate) struct Stored<T> {
+    pub(crate) value: T,
+    pub(crate) shelf: Shelf,
+}
+
+/// Where a record stands and what opens it: found before anything is spent, so that it can be written afterwards.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    data: PathBuf,
+    name: String,
+    key: Option<DataKey>,
+}
+
+/// Reads a record. `sealed` is what the routes know: then a plain record is not believed.
+pub(crate) fn load<T: DeserializeOwned>(
+    data: &Path,
+    name: &str,
+    sealed: bool,
+    patience: Duration,
+) -> Result<Option<Stored<T>>> {
+    let plain = data.join(name);
+    let (bytes, key, path) = if sealed {
+        if plain.symlink_metadata().is_ok() {
+            return Err(both(&plain));
+        }
+        let key = unlock::held(data, patience)?;
+        let path = data.join(format!("{name}@{}", key.id()));
+        (file::read(&path)?, Some(key), path)
+    } else {
+        (file::read(&plain)?, None, plain)
+    };
+    let Some(bytes) = bytes else { return Ok(None) };
+    let body = record::decode(name, &path.display().to_string(), &bytes, key.as_ref())?;
+    let value = serde_json::from_slice(&body).map_err(|why| {
+        // Not serde_json's words: they can quote a secret.
+        let at = why.column();
+        fail_hint(
+            Exit::Store,
+            format!("`{}` cannot be understood (at byte {at})", path.display()),
+            "was it written by a newer hallpass? `hallpass login` makes a new one",
+        )
+    })?;
+    Ok(Some(Stored { value, shelf: Shelf { data: data.to_owned(), name: name.to_owned(), key } }))
+}
+
+impl Shelf {
+    /// Where a new session is to stand: sealed where there is a keychain, unless files are wished for. An older
+    /// record of the other kind is removed when the new one is written.
+    pub(crate) fn for_new(data: &Path, name: &str, wish: StoreWish) -> Result<Self> {
+        make_folder(data)?;
+        let key = unlock::for_new(data, wish, &sealed_names(data)?)?;
+        Ok(Self { data: data.to_owned(), name: name.to_owned(), key })
+    }
+
+    /// Where a password that a tool brought is to stand; sealed if that needs nobody's patience.
+    pub(crate) fn for_kept(data: &Path, name: &str, wish: StoreWish) -> Result<Self> {
+        make_folder(data)?;
+        let key = if wish == StoreWish::File { None } else { unlock::at_hand(data) };
+        Ok(Self { data: data.to_owned(), name: name.to_owned(), key })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.key {
+            None => Kind::Plain,
+            Some(key) => Kind::Sealed(key.id().clone()),
+        }
+    }
+
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.key.is_some()
+    }
+
+    fn record(&self) -> PathBuf {
+        match &self.key {
+            None => self.data.join(&self.name),
+            Some(key) => self.data.join(format!("{}@{}", self.name, key.id())),
+        }
+    }
+
+    /// What an earlier holder of the lock left behind: a complete newer record takes its place, an intent without
+    /// one is returned. Only under the lock.
+    pub(crate) fn settle(&self, generation: u64) -> Result<Option<Intent>> {
+        let record = self.record();
+        let next = file::next_of(&record);
+        let Some(bytes) = file::read(&next)? else { return Ok(None) };
+        let what = next.display().to_string();
+        let body = record::decode(&self.name, &what, &bytes, self.key.as_ref());
+        if body.is_ok_and(|body| generation_of(&body) > generation) {
+            file::replace(&next, &record)?;
+            return Ok(None);
+        }
+        match Intent::read(&bytes) {
+            Some(intent) if intent.generation == generation + 1 => Ok(Some(intent)),
+            // Of an older time: a record has been written since.
+            _ => file::remove(&next).map(|_| None),
+        }
+    }
+
+    /// Puts the intent on disk. Only under the lock.
+    pub(crate) fn begin(&self, intent: &Intent) -> Result<Writer<'_>> {
+        Ok(Writer { shelf: self, next: Next::begin(&self.record(), intent)? })
+    }
+
+    /// Writes a record without spending anything. Only under the lock.
+    pub(crate) fn save<T: Serialize>(&self, value: &T, generation: u64) -> Result<()> {
+        let intent = Intent {
+            generation,
+            refresh: String::new(),
+            attempt: 0,
+            since: 0,
+            pid: std::process::id(),
+            command: String::new(),
+        };
+        self.begin(&intent)?.commit(value)
+    }
+
+    /// Fields that a newer hallpass wrote and this one does not know survive.
+    fn with_unknown_fields(&self, value: Value) -> Result<Value> {
+        let Value::Object(mut fields) = value else { return Ok(value) };
+        let Ok(Some(bytes)) = file::read(&self.record()) else { return Ok(Value::Object(fields)) };
+        let Ok(body) = record::decode(&self.name, "", &bytes, self.key.as_ref()) else {
+            return Ok(Value::Object(fields));
+        };
+        let old: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
+        for (name, value) in old {
+            fields.entry(name).or_insert(value);
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+/// A record between its intent and its commit.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Writer<'a> {
+    shelf: &'a Shelf,
+    next: Next,
+}
+
+impl Writer<'_> {
+    /// The new record takes the old one's place; a record of the other kind goes.
+    pub(crate) fn commit<T: Serialize>(self, value: &T) -> Result<()> {
+        let shelf = self.shelf;
+        let value = shelf.with_unknown_fields(serde_json::to_value(value)?)?;
+        let body = Zeroizing::new(serde_json::to_vec(&value)?);
+        self.next.commit(&record::encode(&shelf.name, &body, shelf.key.as_ref()))?;
+        if shelf.key.is_some() {
+            file::remove(&shelf.data.join(&shelf.name))?;
+        } else {
+            for other in records(&shelf.data)?.into_iter().filter(|found| found.name == shelf.name && found.sealed) {
+                file::remove(&shelf.data.join(other.file))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing was spent after all.
+    pub(crate) fn abandon(self) {
+        self.next.abandon();
+    }
+}
+
+/// The file beside a record that ends in `.lock`, `.signin` and so on.
+pub(crate) fn beside(data: &Path, name: &str, suffix: &str) -> PathBuf {
+    data.join(format!("{name}.{suffix}"))
+}
+
+/// Removes a record and everything of it but its lock files. Only under the lock. Says whether there was one.
+pub(crate) fn remove(data: &Path, name: &str) -> Result<bool> {
+    let mut was_there = false;
+    for found in records(data)?.into_iter().filter(|found| found.name == name) {
+        was_there |= file::remove(&data.join(&found.file))?;
+        file::remove(&data.join(format!("{}.next", found.file)))?;
+    }
+    for suffix in ["next", "ahead", "mark"] {
+        file::remove(&beside(data, name, suffix))?;
+    }
+    Ok(was_there)
+}
+
+/// One record file of the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordFile {
+    pub(crate) name: String,
+    pub(crate) sealed: bool,
+    file: String,
+}
+
+/// Every record, by name.
+pub(crate) fn records(data: &Path) -> Result<Vec<RecordFile>> {
+    let entries = match std::fs::read_dir(data) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => return Err(fail(Exit::Store, format!("`{}` cannot be read: {why}", data.display()))),
+    };
+    let mut found: Vec<_> = entries
+        .flatten()
+        .filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            let (name, sealed) = match file.split_once('@') {
+                Some((name, id)) => (name, id.parse::<KeyId>().ok().map(|_| true)?),
+                None => (file.as_str(), false),
+            };
+            let ours = crate::account::is_name(name.strip_prefix('+').unwrap_or(name));
+            ours.then(|| RecordFile { name: name.to_owned(), sealed, file: file.clone() })
+        })
+        .collect();
+    found.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok(found)
+}
+
+/// The accounts with a sealed record.
+pub(crate) fn sealed_names(data: &Path) -> Result<Vec<String>> {
+    Ok(records(data)?.into_iter().filter(|found| found.sealed).map(|found| found.name).collect())
+}
+
+fn generation_of(body: &[u8]) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Generation {
+        generation: u64,
+    }
+    serde_json::from_slice::<Generation>(body).map_or(0, |body| body.generation)
+}
+
+fn both(plain: &Path) -> anyhow::Error {
+    fail_hint(
+        Exit::Refused,
+        format!("`{}` is not sealed, but stands beside a sealed record of the same account", plain.display()),
+        "if you did not put it there, remove it and find out who did; `hallpass login` makes a new session",
+    )
+}

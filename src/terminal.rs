@@ -1,0 +1,193 @@
+//! Words for the person, on stderr and the terminal, never on stdout
+//!
+//! `hallpass: error: ...`, `hallpass: hint: ...`, `hallpass: ...`; lower case, no full stop. Answers are read from the
+//! terminal itself, for stdin may be the tool's.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hallpass_protocol::secret::Secret;
+use hallpass_protocol::talk::{Exit, Failure};
+use zeroize::Zeroizing;
+
+use crate::failure::{fail, fail_hint};
+use crate::signals::Held;
+
+/// The longest answer that is read: a redirect URL with a code in it.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// Says something. A stderr that is closed is no reason to fail.
+pub(crate) fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "hallpass: {words}");
+}
+
+/// Says what went wrong and what to do next.
+pub(crate) fn explain(failure: &Failure) {
+    let mut text = format!("hallpass: error: {}\n", failure.what);
+    if let Some(hint) = &failure.hint {
+        text += &format!("hallpass: hint: {hint}\n");
+    }
+    let _ = std::io::stderr().write_all(text.as_bytes()); // in one piece: other processes write there too
+}
+
+/// What a person typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Echo {
+    Shown,
+    Hidden,
+}
+
+/// Asks on the terminal and waits for one line.
+pub(crate) fn ask(question: &str, echo: Echo, until: Instant) -> Result<Secret> {
+    let mut terminal = open().ok_or_else(|| {
+        fail_hint(
+            Exit::SignIn,
+            "there is no terminal to ask on",
+            "run this command in a terminal, or use `--token-stdin`",
+        )
+    })?;
+    let broken = |why: std::io::Error| fail(Exit::Denied, format!("the terminal cannot be read: {why}"));
+    terminal.write_all(question.as_bytes()).map_err(broken)?;
+    let held = Held::begin(); // the terminal must have its echo back before a Ctrl-C ends us
+    let quiet = match echo {
+        Echo::Hidden => Some(quiet::Quiet::begin(&terminal)?),
+        Echo::Shown => None,
+    };
+    let line = read_line(&mut terminal, &held, until);
+    if let Some(quiet) = quiet {
+        quiet.end();
+    }
+    if echo == Echo::Hidden || held.came() {
+        let _ = terminal.write_all(b"\n");
+    }
+    held.end(); // delivers a Ctrl-C
+    line
+}
+
+fn read_line(terminal: &mut File, held: &Held, until: Instant) -> Result<Secret> {
+    let mut line = Zeroizing::new(Vec::new());
+    let mut chunk = Zeroizing::new([0; 4096]);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(fail(Exit::Denied, "nobody answered in time"));
+        }
+        if !ready(terminal, left.min(Duration::from_secs(1))) {
+            if held.came() {
+                return Err(fail(Exit::Int, "cancelled"));
+            }
+            continue;
+        }
+        let count = match terminal.read(&mut *chunk) {
+            Ok(count) => count,
+            Err(why) if why.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(why) => return Err(fail(Exit::Denied, format!("the terminal cannot be read: {why}"))),
+        };
+        line.extend_from_slice(&chunk[..count]);
+        if count == 0 || line.ends_with(b"\n") || line.len() > MAX_ANSWER {
+            break;
+        }
+    }
+    if line.is_empty() {
+        return Err(fail(Exit::Denied, "the terminal was closed before an answer came"));
+    }
+    let text = std::str::from_utf8(&line).map_err(|_| fail(Exit::Usage, "that was not text"))?;
+    Ok(Secret::new(text.trim()))
+}
+
+#[cfg(unix)]
+fn open() -> Option<File> {
+    OpenOptions::new().read(true).write(true).open("/dev/tty").ok()
+}
+
+#[cfg(windows)]
+fn open() -> Option<File> {
+    OpenOptions::new().read(true).write(true).open("CONIN$").ok()
+}
+
+/// Whether our process group may talk to the terminal now. One in the background would be stopped by reading it.
+#[cfg(unix)]
+pub(crate) fn is_ours() -> bool {
+    let foreground = open().and_then(|terminal| rustix::termios::tcgetpgrp(&terminal).ok());
+    foreground.is_some_and(|group| group == rustix::process::getpgrp())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_ours() -> bool {
+    use std::io::IsTerminal;
+    std::io::stderr().is_terminal()
+}
+
+/// Whether there is something to read; false at a signal or after the pause.
+#[cfg(unix)]
+fn ready(terminal: &File, pause: Duration) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let pause = Timespec { tv_sec: pause.as_secs().cast_signed(), tv_nsec: pause.subsec_nanos().into() };
+    poll(&mut [PollFd::new(terminal, PollFlags::IN)], Some(&pause)).is_ok_and(|count| count > 0)
+}
+
+#[cfg(not(unix))]
+fn ready(_: &File, _: Duration) -> bool {
+    true
+}
+
+#[cfg(unix)]
+mod quiet {
+    use std::fs::File;
+
+    use anyhow::Result;
+    use hallpass_protocol::talk::Exit;
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+    use crate::failure::fail;
+
+    /// While this lives, the terminal shows nothing of what is typed.
+    pub(super) struct Quiet {
+        terminal: File,
+        before: Termios,
+    }
+
+    impl Quiet {
+        pub(super) fn begin(terminal: &File) -> Result<Self> {
+            let broken = |_| fail(Exit::Denied, "the terminal's echo cannot be turned off");
+            let before = tcgetattr(terminal).map_err(broken)?;
+            let mut silent = before.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            tcsetattr(terminal, OptionalActions::Flush, &silent).map_err(broken)?;
+            let terminal = terminal.try_clone()?;
+            Ok(Self { terminal, before })
+        }
+
+        /// Shows what is typed again, as dropping does.
+        pub(super) fn end(self) {}
+    }
+
+    impl Drop for Quiet {
+        fn drop(&mut self) {
+            let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod quiet {
+    use std::fs::File;
+
+    use anyhow::Result;
+    use hallpass_protocol::talk::Exit;
+
+    use crate::failure::fail_hint;
+
+    /// The console's echo cannot be turned off with what we link.
+    pub(super) struct Quiet;
+
+    impl Quiet {
+        pub(super) fn begin(_: &File) -> Result<Self> {
+            Err(fail_hint(Exit::Usage, "a secret cannot be typed here unseen", "pipe it in: `--token-stdin`"))
+        }
+
+        pub(super) fn end(self) {}
+    }
+}

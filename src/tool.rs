@@ -1,0 +1,178 @@
+//! The tool's door: reads the question in its protocol, asks the broker, prints the answer
+//!
+//! One loop drives every protocol. No clap here: the arguments of a tool must never meet a parser that knows better.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use hallpass_protocol::talk::{Call, Exit, Failure, Framing, MAX_INPUT, Protocol, Reply, Then};
+use zeroize::Zeroizing;
+
+use crate::broker::{self, Caller};
+use crate::failure::{self, fail};
+use crate::paths::{Paths, set};
+use crate::terminal;
+
+/// How a tool called us.
+pub(crate) struct Door {
+    pub(crate) protocol: &'static dyn Protocol,
+    pub(crate) name: &'static str,
+    /// After the protocol's name.
+    pub(crate) args: Vec<String>,
+}
+
+/// Holds the conversation; the exit code.
+pub(crate) fn serve(door: Door) -> Exit {
+    match talk(door) {
+        Ok(exit) => exit,
+        Err(why) => {
+            let failure = failure::of(&why);
+            terminal::explain(&failure);
+            failure.exit
+        }
+    }
+}
+
+fn talk(door: Door) -> Result<Exit> {
+    let Options { account, config, args } = Options::take(door.args)?;
+    let paths = Paths::find(config.as_deref())?;
+    let account = account.or_else(|| set("HALLPASS_ACCOUNT"));
+    let caller = Caller { paths: &paths, account: account.as_deref(), command: door.name };
+    let call = Call { name: door.name, args: &args, env: &set, now: broker::now() };
+    let mut input = Input::default();
+    let mut step = door.protocol.start(&call);
+    loop {
+        if !step.say.expose().is_empty() {
+            say(step.say.expose())?;
+        }
+        step = match step.then {
+            Then::Read(framing) => door.protocol.hear(&call, input.read(framing)?.as_str()),
+            Then::Ask(request) => {
+                let reply: Reply = broker::answer(caller, &request);
+                door.protocol.reply(&call, &request, &reply)
+            }
+            Then::End(exit, failure) => {
+                if let Some(failure) = failure {
+                    terminal::explain(&failure);
+                }
+                return Ok(exit);
+            }
+            Then::PassOn | _ => return Err(fail(Exit::Bug, "a protocol asked for a turn that is not built yet")),
+        };
+    }
+}
+
+/// hallpass's own options, which stand on every door; the rest is the protocol's.
+struct Options {
+    account: Option<String>,
+    config: Option<PathBuf>,
+    args: Vec<String>,
+}
+
+impl Options {
+    fn take(words: Vec<String>) -> Result<Self> {
+        let mut options = Self { account: None, config: None, args: Vec::with_capacity(words.len()) };
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let (name, inline) = match word.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
+                _ => (word.clone(), None),
+            };
+            if name != "--account" && name != "--config" {
+                options.args.push(word);
+                continue;
+            }
+            let value = inline.or_else(|| words.next()).filter(|value| !value.is_empty());
+            let value = value.ok_or_else(|| fail(Exit::Usage, format!("`{name}` needs a value")))?;
+            match name.as_str() {
+                "--account" => options.account = Some(value),
+                _ => options.config = Some(value.into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// stdin, taken in questions; what came too early stays for the next one.
+#[derive(Default)]
+struct Input {
+    waiting: Zeroizing<Vec<u8>>,
+}
+
+impl Input {
+    fn read(&mut self, framing: Framing) -> Result<Zeroizing<String>> {
+        let mut stdin = std::io::stdin().lock();
+        let mut chunk = Zeroizing::new([0; 4096]);
+        let end = loop {
+            if let Some(end) = end_of(&self.waiting, framing) {
+                break end;
+            }
+            if self.waiting.len() > MAX_INPUT {
+                return Err(too_much());
+            }
+            match stdin.read(&mut *chunk) {
+                Ok(0) => break self.waiting.len(),
+                Ok(count) => self.waiting.extend_from_slice(&chunk[..count]),
+                Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(why) => return Err(fail(Exit::Usage, format!("stdin cannot be read: {why}"))),
+            }
+        };
+        let question: Vec<u8> = self.waiting.drain(..end).collect();
+        match String::from_utf8(question) {
+            Ok(question) => Ok(Zeroizing::new(question)),
+            Err(why) => {
+                drop(Zeroizing::new(why.into_bytes()));
+                Err(fail(Exit::Usage, "the question on stdin is not UTF-8"))
+            }
+        }
+    }
+}
+
+fn too_much() -> anyhow::Error {
+    Failure::new(Exit::Usage, "the question on stdin is longer than 1 MiB").into()
+}
+
+/// Where the question ends, if it has ended.
+fn end_of(bytes: &[u8], framing: Framing) -> Option<usize> {
+    match framing {
+        Framing::All => None,
+        Framing::Line => bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1),
+        Framing::Block => {
+            let mut line = 0;
+            for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+                if matches!(&bytes[line..at], b"" | b"\r") {
+                    return Some(at + 1);
+                }
+                line = at + 1;
+            }
+            None
+        }
+    }
+}
+
+/// The answer, in one piece. A reader that has gone has what it wanted.
+fn say(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(fail(Exit::Store, format!("the answer cannot be written to stdout: {why}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Framing, end_of};
+
+    #[test]
+    fn questions_end() {
+        assert_eq!(end_of(b"a=b\nc=d\n", Framing::Block), None);
+        assert_eq!(end_of(b"a=b\n\nrest", Framing::Block), Some(5));
+        assert_eq!(end_of(b"a=b\r\n\r\nrest", Framing::Block), Some(7));
+        assert_eq!(end_of(b"\nrest", Framing::Block), Some(1));
+        assert_eq!(end_of(b"{}\n{}\n", Framing::Line), Some(3));
+        assert_eq!(end_of(b"{}\n", Framing::All), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! What the authorization server answers, well or badly.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tiny_http::Request;
+
+use crate::forms::{encode, field};
+use crate::grants::Grants;
+
+/// The endpoints a fault can be ordered for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum At {
+    Metadata,
+    Authorize,
+    Token,
+    Revoke,
+    Userinfo,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    Status(u16, Vec<(&'static str, &'static str)>, &'static str),
+    Html200,
+    Hang,
+    /// The token is spent, then the connection drops without a byte.
+    CloseBeforeAnswer,
+    InvalidGrant,
+    WrongIssuerInMetadata,
+    /// Metadata whose token endpoint is plain http off loopback.
+    PlainHttpEndpoint,
+    TokenWithNewline,
+    MissingExpiresIn,
+    StringExpiresIn,
+    NoRefreshTokenInAnswer,
+    NoIdTokenOnRefresh,
+    WrongNonce,
+    ExpiredCode,
+    Deny,
+    WrongState,
+    WrongIss,
+    NoIss,
+}
+
+/// One request as the server saw it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub at: At,
+    pub form: Vec<(String, String)>,
+    pub bearer: Option<String>,
+}
+
+pub struct Book {
+    pub grants: Grants,
+    pub calls: Vec<Call>,
+    pub once: HashMap<At, VecDeque<Fault>>,
+    pub always: HashMap<At, Fault>,
+    /// What clients did wrong; a test asserts that it is empty.
+    pub complaints: Vec<String>,
+    pub held: Vec<Request>,
+    pub promises_iss: bool,
+    pub latency: Duration,
+}
+
+pub enum Answer {
+    Say(u16, Vec<(&'static str, String)>, String),
+    Hang,
+    Cut,
+}
+
+fn json_answer(status: u16, body: &Value) -> Answer {
+    let headers = vec![("Content-Type", "application/json".into()), ("Cache-Control", "no-store".into())];
+    Answer::Say(status, headers, body.to_string())
+}
+
+impl Book {
+    pub fn answer(&mut self, call: &Call, fault: Option<Fault>) -> Answer {
+        let mut answer = match &fault {
+            Some(Fault::Status(status, headers, body)) => {
+                let headers = headers.iter().map(|(k, v)| (*k, (*v).to_owned())).collect();
+                return Answer::Say(*status, headers, (*body).into());
+            }
+            Some(Fault::Html200) => {
+                let page = "<!doctype html><title>Sign in to the captive portal</title>".into();
+                return Answer::Say(200, vec![("Content-Type", "text/html".into())], page);
+            }
+            Some(Fault::Hang) => return Answer::Hang,
+            Some(Fault::InvalidGrant | Fault::ExpiredCode) => {
+                return json_answer(400, &json!({"error": "invalid_grant", "error_description": "it is gone"}));
+            }
+            _ => match call.at {
+                At::Metadata => self.metadata(&fault),
+                At::Authorize => self.authorize(call, &fault),
+                At::Token => self.token(call, &fault),
+                At::Revoke => {
+                    self.grants.revoke(field(&call.form, "token").unwrap_or(""));
+                    json_answer(200, &json!({}))
+                }
+                At::Userinfo => match &call.bearer {
+                    Some(token) if self.grants.live(token) => {
+                        json_answer(200, &json!({"sub": "user-1", "name": "Hal Pass", "email": "hal@example.com"}))
+                    }
+                    _ => Answer::Say(
+                        401,
+                        vec![("WWW-Authenticate", "Bearer error=\"invalid_token\"".into())],
+                        String::new(),
+                    ),
+                },
+            },
+        };
+        if matches!(fault, Some(Fault::CloseBeforeAnswer)) {
+            answer = Answer::Cut;
+        }
+        answer
+    }
+
+    fn metadata(&self, fault: &Option<Fault>) -> Answer {
+        let issuer = &self.grants.issuer;
+        let mut metadata = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"),
+            "revocation_endpoint": format!("{issuer}/revoke"),
+            "userinfo_endpoint": format!("{issuer}/userinfo"),
+            "jwks_uri": format!("{issuer}/jwks"),
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "token_endpoint_auth_methods_supported": ["none"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": self.promises_iss,
+        });
+        match fault {
+            Some(Fault::WrongIssuerInMetadata) => metadata["issuer"] = json!("https://other.example.com"),
+            Some(Fault::PlainHttpEndpoint) => metadata["token_endpoint"] = json!("http://id.example.com/token"),
+            _ => {}
+        }
+        json_answer(200, &metadata)
+    }
+
+    fn authorize(&mut self, call: &Call, fault: &Option<Fault>) -> Answer {
+        let code = match self.grants.authorize(&call.form) {
+            Ok(code) => code,
+            Err(why) => {
+                self.complaints.push(format!("authorize: {why}"));
+                return Answer::Say(400, Vec::new(), why);
+            }
+        };
+        let state = field(&call.form, "state").unwrap_or("");
+        let state = if matches!(fault, Some(Fault::WrongState)) { "not-the-state-you-sent-at-all" } else { state };
+        let outcome = match fault {
+            Some(Fault::Deny) => "error=access_denied&error_description=no+<script>alert(1)</script>".to_owned(),
+            _ => format!("code={}", encode(&code)),
+        };
+        let iss = match fault {
+            Some(Fault::NoIss) => String::new(),
+            Some(Fault::WrongIss) => format!("&iss={}", encode("https://other.example.com")),
+            _ => format!("&iss={}", encode(&self.grants.issuer)),
+        };
+        let target = field(&call.form, "redirect_uri").unwrap_or("");
+        let location = format!("{target}?{outcome}&state={}{iss}", encode(state));
+        Answer::Say(302, vec![("Location", location)], String::new())
+    }
+
+    fn token(&mut self, call: &Call, fault: &Option<Fault>) -> Answer {
+        let mut keys: Vec<_> = call.form.iter().map(|(key, _)| key).collect();
+        keys.sort();
+        if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+            self.complaints.push("token: a parameter came twice".into());
+        }
+        let mut tokens = match self.grants.token(&call.form) {
+            Ok(tokens) => tokens,
+            Err(error) => return json_answer(400, &json!({"error": error})),
+        };
+        let refresh = field(&call.form, "grant_type") == Some("refresh_token");
+        let fields = tokens.as_object_mut().unwrap();
+        match fault {
+            Some(Fault::TokenWithNewline) => {
+                let token = format!("{}\nhost=evil.example", fields["access_token"].as_str().unwrap());
+                fields.insert("access_token".into(), json!(token));
+            }
+            Some(Fault::MissingExpiresIn) => drop(fields.remove("expires_in")),
+            Some(Fault::StringExpiresIn) => {
+                let life = fields["expires_in"].to_string();
+                fields.insert("expires_in".into(), json!(life));
+            }
+            Some(Fault::NoRefreshTokenInAnswer) => {
+                // A server that does not rotate: the old one stays good.
+                fields.remove("refresh_token");
+                self.grants.unspend(field(&call.form, "refresh_token").unwrap_or(""));
+            }
+            Some(Fault::NoIdTokenOnRefresh) if refresh => drop(fields.remove("id_token")),
+            Some(Fault::WrongNonce) => {
+                let client = field(&call.form, "client_id").unwrap_or("");
+                let token = self.grants.id_token(client, Some("not-your-nonce".into()));
+                fields.insert("id_token".into(), json!(token));
+            }
+            _ => {}
+        }
+        json_answer(200, &tokens)
+    }
+}

@@ -1,0 +1,235 @@
+//! What the authorization server has given out: codes, families of refresh tokens, access tokens.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::forms::field;
+
+type Form = [(String, String)];
+
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+struct Code {
+    client: String,
+    redirect_uri: String,
+    challenge: String,
+    nonce: Option<String>,
+    used: bool,
+}
+
+struct Refresh {
+    family: usize,
+    spent: bool,
+}
+
+#[derive(Default)]
+pub struct Grants {
+    pub issuer: String,
+    lifetime: i64,
+    id_tokens: bool,
+    codes: HashMap<String, Code>,
+    refresh: HashMap<String, Refresh>,
+    access: HashMap<String, (usize, bool)>,
+    families: Vec<bool>,
+    pats: Vec<String>,
+    serial: u64,
+    pub reuses: usize,
+    secrets: Vec<String>,
+}
+
+impl Grants {
+    pub fn new(issuer: &str, lifetime: i64, id_tokens: bool) -> Grants {
+        Grants { issuer: issuer.into(), lifetime, id_tokens, ..Grants::default() }
+    }
+
+    /// 64 hex digits nobody has seen before; remembered, so that a canary test can look for them.
+    fn secret(&mut self) -> String {
+        self.serial += 1;
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+        let digest = Sha256::digest(format!("{} {} {} {nanos}", self.issuer, std::process::id(), self.serial));
+        let secret: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.secrets.push(secret.clone());
+        secret
+    }
+
+    pub fn secrets(&self) -> Vec<String> {
+        self.secrets.clone()
+    }
+
+    pub fn family_alive(&self) -> bool {
+        self.families.last().copied().unwrap_or(false)
+    }
+
+    pub fn live(&self, token: &str) -> bool {
+        self.pats.iter().any(|pat| pat == token)
+            || self.access.get(token).is_some_and(|(family, alive)| *alive && self.families[*family])
+    }
+
+    pub fn revoke_access_tokens(&mut self) {
+        self.access.values_mut().for_each(|(_, alive)| *alive = false);
+    }
+
+    pub fn add_pat(&mut self, pat: &str) {
+        self.pats.push(pat.into());
+        self.secrets.push(pat.into());
+    }
+
+    /// A code for this authorization request, or what is wrong with the request.
+    pub fn authorize(&mut self, query: &Form) -> Result<String, String> {
+        let want = |key: &str| field(query, key).filter(|v| !v.is_empty()).ok_or(format!("no {key}"));
+        if want("response_type")? != "code" {
+            return Err("response_type is not code".into());
+        }
+        if want("code_challenge_method")? != "S256" {
+            return Err("code_challenge_method is not S256".into());
+        }
+        if want("code_challenge")?.len() != 43 || want("state")?.len() < 22 {
+            return Err("challenge or state too short".into());
+        }
+        let code = Code {
+            client: want("client_id")?.into(),
+            redirect_uri: want("redirect_uri")?.into(),
+            challenge: want("code_challenge")?.into(),
+            nonce: field(query, "nonce").map(str::to_owned),
+            used: false,
+        };
+        let name = self.secret();
+        self.codes.insert(name.clone(), code);
+        Ok(name)
+    }
+
+    /// The answer to a token request: Ok(tokens) or Err(error code of RFC 6749).
+    pub fn token(&mut self, form: &Form) -> Result<Value, &'static str> {
+        let client = field(form, "client_id").unwrap_or("").to_owned();
+        match field(form, "grant_type") {
+            Some("authorization_code") => {
+                let verifier = field(form, "code_verifier").unwrap_or("");
+                let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+                let code = field(form, "code").and_then(|code| self.codes.get_mut(code)).ok_or("invalid_grant")?;
+                let fits = !code.used
+                    && code.client == client
+                    && code.challenge == challenge
+                    && Some(code.redirect_uri.as_str()) == field(form, "redirect_uri");
+                if !fits {
+                    return Err("invalid_grant");
+                }
+                code.used = true;
+                let nonce = code.nonce.clone();
+                self.families.push(true);
+                Ok(self.tokens(self.families.len() - 1, &client, nonce))
+            }
+            Some("refresh_token") => {
+                let name = field(form, "refresh_token").unwrap_or("");
+                let Some(refresh) = self.refresh.get_mut(name) else { return Err("invalid_grant") };
+                let family = refresh.family;
+                if refresh.spent {
+                    self.reuses += 1;
+                    self.families[family] = false;
+                }
+                refresh.spent = true;
+                if !self.families[family] {
+                    return Err("invalid_grant");
+                }
+                Ok(self.tokens(family, &client, None))
+            }
+            _ => Err("unsupported_grant_type"),
+        }
+    }
+
+    fn tokens(&mut self, family: usize, client: &str, nonce: Option<String>) -> Value {
+        let (access, refresh) = (self.secret(), self.secret());
+        self.access.insert(access.clone(), (family, true));
+        self.refresh.insert(refresh.clone(), Refresh { family, spent: false });
+        let mut answer = json!({
+            "access_token": access, "refresh_token": refresh, "token_type": "Bearer",
+            "expires_in": self.lifetime, "scope": "openid offline_access",
+        });
+        if self.id_tokens {
+            answer["id_token"] = json!(self.id_token(client, nonce));
+        }
+        answer
+    }
+
+    /// Well formed, signed with nonsense: a client that got it straight from us over its own connection need not care.
+    pub fn id_token(&mut self, client: &str, nonce: Option<String>) -> String {
+        let mut claims = json!({
+            "iss": self.issuer, "sub": "user-1", "aud": client, "iat": now(), "exp": now() + self.lifetime,
+            "name": "Hal Pass", "email": "hal@example.com", "jti": self.serial,
+        });
+        if let Some(nonce) = nonce {
+            claims["nonce"] = json!(nonce);
+        }
+        let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT","kid":"1"}"#);
+        let token =
+            format!("{head}.{}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()), URL_SAFE_NO_PAD.encode([7; 64]));
+        self.secrets.push(token.clone());
+        token
+    }
+
+    /// The refresh token stays good after its use, as where servers do not rotate.
+    pub fn unspend(&mut self, token: &str) {
+        if let Some(refresh) = self.refresh.get_mut(token) {
+            refresh.spent = false;
+        }
+    }
+
+    pub fn revoke(&mut self, token: &str) {
+        if let Some(refresh) = self.refresh.get(token) {
+            self.families[refresh.family] = false;
+        }
+        if let Some((_, alive)) = self.access.get_mut(token) {
+            *alive = false;
+        }
+    }
+}
+
+#[test]
+fn the_server_itself_is_strict() {
+    let pairs =
+        |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+    let mut grants = Grants::new("http://127.0.0.1:1", 3600, false);
+    let verifier = "v".repeat(43);
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
+    let mut asked = pairs(&[
+        ("response_type", "code"),
+        ("code_challenge_method", "S256"),
+        ("code_challenge", &challenge),
+        ("state", &"s".repeat(22)),
+        ("client_id", "cli"),
+        ("redirect_uri", "http://127.0.0.1:2/callback"),
+    ]);
+    let code = grants.authorize(&asked).unwrap();
+    asked[1].1 = "plain".into();
+    assert!(grants.authorize(&asked).is_err());
+    let exchange = |verifier: &str, uri: &str| {
+        pairs(&[
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("client_id", "cli"),
+            ("code_verifier", verifier),
+            ("redirect_uri", uri),
+        ])
+    };
+    let uri = "http://127.0.0.1:2/callback";
+    assert_eq!(grants.token(&exchange("wrong", uri)), Err("invalid_grant"));
+    assert_eq!(grants.token(&exchange(&verifier, "http://127.0.0.1:3/callback")), Err("invalid_grant"));
+    let tokens = grants.token(&exchange(&verifier, uri)).unwrap();
+    assert_eq!(grants.token(&exchange(&verifier, uri)), Err("invalid_grant"), "a code works once");
+    let access = tokens["access_token"].as_str().unwrap();
+    let refresh = pairs(&[
+        ("grant_type", "refresh_token"),
+        ("client_id", "cli"),
+        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+    ]);
+    assert!(grants.live(access) && grants.token(&refresh).is_ok() && grants.family_alive());
+    assert_eq!(grants.token(&refresh), Err("invalid_grant"), "reuse kills the family");
+    assert!(!grants.family_alive() && !grants.live(access));
+    assert_eq!(grants.reuses, 1);
+}

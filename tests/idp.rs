@@ -1,0 +1,188 @@
+//! An authorization server of our own on loopback: strict rotation, every call recorded, faults to order.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use tiny_http::{Header, Request, Response, Server};
+
+use crate::answers::{Answer, At, Book, Call, Fault};
+use crate::forms::{field, parse, query};
+use crate::grants::Grants;
+use crate::relay::Relay;
+
+pub struct Builder {
+    lifetime: i64,
+    latency: Duration,
+    id_tokens: bool,
+    promises_iss: bool,
+}
+
+pub struct Idp {
+    pub issuer: String,
+    book: Arc<Mutex<Book>>,
+    server: Arc<Server>,
+}
+
+const WORKERS: usize = 6;
+
+impl Builder {
+    pub fn lifetime(mut self, seconds: i64) -> Self {
+        self.lifetime = seconds;
+        self
+    }
+    pub fn latency(mut self, millis: u64) -> Self {
+        self.latency = Duration::from_millis(millis);
+        self
+    }
+    pub fn id_tokens(mut self) -> Self {
+        self.id_tokens = true;
+        self
+    }
+    /// Metadata that does not promise RFC 9207's `iss`.
+    pub fn without_iss_promise(mut self) -> Self {
+        self.promises_iss = false;
+        self
+    }
+    pub fn start(self) -> Idp {
+        let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
+        let back = server.server_addr().to_ip().unwrap();
+        let front = TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = format!("http://{}", front.local_addr().unwrap());
+        let relay = Relay::start(front, back);
+        let grants = Grants::new(&issuer, self.lifetime, self.id_tokens);
+        let book = Arc::new(Mutex::new(Book {
+            grants,
+            calls: Vec::new(),
+            once: HashMap::new(),
+            always: HashMap::new(),
+            complaints: Vec::new(),
+            held: Vec::new(),
+            promises_iss: self.promises_iss,
+            latency: self.latency,
+        }));
+        for _ in 0..WORKERS {
+            let (server, book, relay) = (server.clone(), book.clone(), relay.clone());
+            thread::spawn(move || {
+                while let Ok(request) = server.recv() {
+                    serve(request, &book, &relay);
+                }
+            });
+        }
+        Idp { issuer, book, server }
+    }
+}
+
+impl Drop for Idp {
+    fn drop(&mut self) {
+        self.book.lock().unwrap().held.clear();
+        (0..WORKERS).for_each(|_| self.server.unblock());
+    }
+}
+
+impl Idp {
+    pub fn start() -> Idp {
+        Idp::builder().start()
+    }
+    pub fn builder() -> Builder {
+        Builder { lifetime: 3600, latency: Duration::ZERO, id_tokens: false, promises_iss: true }
+    }
+    fn book<T>(&self, look: impl FnOnce(&mut Book) -> T) -> T {
+        look(&mut self.book.lock().unwrap())
+    }
+    /// The next request at this endpoint goes wrong.
+    pub fn once(&self, at: At, fault: Fault) {
+        self.book(|book| book.once.entry(at).or_default().push_back(fault));
+    }
+    /// Every request at this endpoint goes wrong, until `heal`.
+    pub fn always(&self, at: At, fault: Fault) {
+        self.book(|book| book.always.insert(at, fault));
+    }
+    pub fn heal(&self) {
+        self.book(|book| {
+            book.always.clear();
+            book.once.clear();
+        });
+    }
+    pub fn calls(&self, at: At) -> Vec<Call> {
+        self.book(|book| book.calls.iter().filter(|call| call.at == at).cloned().collect())
+    }
+    pub fn authorize_calls(&self) -> usize {
+        self.calls(At::Authorize).len()
+    }
+    /// How many token requests came with this grant type.
+    pub fn count(&self, grant: &str) -> usize {
+        self.calls(At::Token).iter().filter(|call| field(&call.form, "grant_type") == Some(grant)).count()
+    }
+    pub fn every_call(&self) -> usize {
+        self.book(|book| book.calls.len())
+    }
+    pub fn family_alive(&self) -> bool {
+        self.book(|book| book.grants.family_alive())
+    }
+    pub fn reuses(&self) -> usize {
+        self.book(|book| book.grants.reuses)
+    }
+    pub fn live_access_token(&self, token: &str) -> bool {
+        self.book(|book| book.grants.live(token))
+    }
+    pub fn revoke_access_tokens(&self) {
+        self.book(|book| book.grants.revoke_access_tokens());
+    }
+    pub fn kill_family(&self, refresh_token: &str) {
+        self.book(|book| book.grants.revoke(refresh_token));
+    }
+    pub fn add_pat(&self, pat: &str) {
+        self.book(|book| book.grants.add_pat(pat));
+    }
+    pub fn secrets(&self) -> Vec<String> {
+        self.book(|book| book.grants.secrets())
+    }
+    pub fn complaints(&self) -> Vec<String> {
+        self.book(|book| book.complaints.clone())
+    }
+}
+
+fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
+    let path = request.url().split('?').next().unwrap_or("").to_owned();
+    let at = match path.as_str() {
+        "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server" => At::Metadata,
+        "/authorize" => At::Authorize,
+        "/token" => At::Token,
+        "/revoke" => At::Revoke,
+        "/userinfo" => At::Userinfo,
+        _ => {
+            let _ = request.respond(Response::empty(404));
+            return;
+        }
+    };
+    let mut body = String::new();
+    let _ = request.as_reader().read_to_string(&mut body);
+    let form = if body.is_empty() { query(request.url()) } else { parse(&body) };
+    let authorization = request.headers().iter().find(|h| h.field.equiv("Authorization"));
+    let bearer = authorization.and_then(|h| h.value.as_str().strip_prefix("Bearer ").map(str::to_owned));
+    let latency = book.lock().unwrap().latency;
+    let (answer, peer): (Answer, Option<SocketAddr>) = {
+        let mut book = book.lock().unwrap();
+        let call = Call { at, form, bearer };
+        book.calls.push(call.clone());
+        let fault = book.once.get_mut(&at).and_then(VecDeque::pop_front).or_else(|| book.always.get(&at).cloned());
+        (book.answer(&call, fault), request.remote_addr().copied())
+    };
+    if at == At::Token {
+        thread::sleep(latency);
+    }
+    match answer {
+        Answer::Say(status, headers, body) => {
+            let mut response = Response::from_string(body).with_status_code(status);
+            for (name, value) in headers {
+                response.add_header(Header::from_bytes(name, value).unwrap());
+            }
+            let _ = request.respond(response);
+        }
+        Answer::Hang => book.lock().unwrap().held.push(request),
+        Answer::Cut => relay.cut(peer.unwrap()),
+    }
+}

@@ -1,0 +1,78 @@
+//! Black-box tests: the real binary, a real authorization server on loopback, a scratch home.
+#![allow(unreachable_pub, clippy::unwrap_used)]
+
+#[cfg(unix)]
+mod answer;
+#[cfg(unix)]
+mod answers;
+#[cfg(unix)]
+mod callback;
+#[cfg(unix)]
+mod config;
+#[cfg(unix)]
+mod crowd;
+#[cfg(unix)]
+mod damage;
+#[cfg(unix)]
+mod faults;
+#[cfg(unix)]
+mod forms;
+#[cfg(unix)]
+mod git;
+#[cfg(unix)]
+mod git_erase;
+#[cfg(unix)]
+mod git_places;
+#[cfg(unix)]
+mod grants;
+#[cfg(target_os = "linux")]
+mod hit;
+#[cfg(unix)]
+mod idp;
+#[cfg(unix)]
+mod kept;
+#[cfg(unix)]
+mod kubectl;
+#[cfg(unix)]
+mod listener;
+#[cfg(unix)]
+mod login;
+#[cfg(unix)]
+mod logout;
+#[cfg(target_os = "linux")]
+mod paste;
+mod portable;
+#[cfg(unix)]
+mod record;
+#[cfg(unix)]
+mod refresh;
+#[cfg(unix)]
+mod relay;
+#[cfg(unix)]
+mod runs;
+#[cfg(unix)]
+mod secrets;
+#[cfg(unix)]
+mod shell;
+#[cfg(unix)]
+mod status;
+#[cfg(unix)]
+mod stdin;
+#[cfg(target_os = "linux")]
+mod terminal;
+#[cfg(unix)]
+mod token;
+#[cfg(unix)]
+mod world;
+
+/// A file that no `mod` line names would be compiled by nobody and pass for ever.
+#[test]
+fn no_file_of_tests_is_forgotten() {
+    let main = include_str!("main.rs");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs") else { continue };
+        let listed = main.lines().any(|line| line == format!("mod {module};"));
+        assert!(listed || module == "main", "tests/main.rs does not list {name}");
+    }
+}

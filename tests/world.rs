@@ -1,0 +1,234 @@
+//! A scratch home with one account `work`, a browser that is a script, and the real binary.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::idp::Idp;
+use crate::record;
+use crate::runs::{Done, Running, done};
+
+pub const BIN: &str = env!("CARGO_BIN_EXE_hallpass");
+
+/// The places the account `work` serves.
+pub const SERVES: &str = r#"["https://git.example.com", "https://git.example.com:8443/team", "http://127.0.0.1:9",
+    "https://k8s.example.com:6443", "smtp://mail.example.com:465", "imaps://mail.example.com"]"#;
+
+/// What the scripted browser does with the URL it is given.
+#[derive(Clone, Copy)]
+pub enum Behaviour {
+    /// Goes there and follows the redirect, in the background.
+    Follow,
+    /// Never answers.
+    Ignore,
+    /// Ends at once with an error.
+    Broken,
+}
+
+pub struct World {
+    dir: TempDir,
+}
+
+impl World {
+    /// No configuration at all.
+    pub fn bare() -> World {
+        let world = World { dir: tempfile::Builder::new().prefix("hallpass-").tempdir().unwrap() };
+        for folder in ["home/.config/hallpass", "home/.data", "home/.state", "browser"] {
+            fs::create_dir_all(world.path(folder)).unwrap();
+        }
+        fs::set_permissions(world.path("home/.config/hallpass"), fs::Permissions::from_mode(0o700)).unwrap();
+        let script = format!(
+            r#"#!/bin/sh
+d={}
+printf '%s\n' "$*" >>"$d/argv"
+for last; do :; done
+printf '%s\n' "$last" >>"$d/opened"
+case $(cat "$d/mode") in
+follow)
+    (curl -qsL --max-time 30 -D "$d/head.$$" -o "$d/page.$$" "$last"; mv "$d/page.$$" "$d/page") >/dev/null 2>&1 & ;;
+broken) exit 1 ;;
+esac
+"#,
+            world.path("browser").display()
+        );
+        world.script("browser/run", &script);
+        world.browser(Behaviour::Follow);
+        world
+    }
+
+    /// One account `work` at this server.
+    pub fn new(idp: &Idp) -> World {
+        let world = World::bare();
+        world.config(&World::account("work", idp, SERVES));
+        world
+    }
+
+    /// The table of one account.
+    pub fn account(name: &str, idp: &Idp, serves: &str) -> String {
+        format!(
+            "[account.{name}]\nissuer = \"{}\"\nclient_id = \"cli\"\nscope = [\"openid\", \"offline_access\"]\n\
+             serves = {}\nusername = \"oauth2\"\n",
+            idp.issuer,
+            serves.replace('\n', " ")
+        )
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+    pub fn config_file(&self) -> PathBuf {
+        self.path("home/.config/hallpass/config.toml")
+    }
+    pub fn data(&self, name: &str) -> PathBuf {
+        self.path("home/.data/hallpass").join(name)
+    }
+
+    /// Writes config.toml anew.
+    pub fn config(&self, text: &str) {
+        fs::write(self.config_file(), text).unwrap();
+        fs::set_permissions(self.config_file(), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    pub fn config_text(&self) -> String {
+        fs::read_to_string(self.config_file()).unwrap()
+    }
+    /// A second account beside what is there.
+    pub fn add(&self, text: &str) {
+        self.config(&format!("{}\n{text}", self.config_text()));
+    }
+
+    /// An executable script; returns its path. `cp` writes it: a file that we held open for writing while another
+    /// thread forks could not be executed (ETXTBSY).
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let (path, text_file) = (self.path(name), self.path(&format!("{name}.txt")));
+        fs::write(&text_file, text).unwrap();
+        assert!(Command::new("cp").args([&text_file, &path]).status().unwrap().success());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    pub fn browser(&self, behaviour: Behaviour) {
+        let mode = match behaviour {
+            Behaviour::Follow => "follow",
+            Behaviour::Ignore => "ignore",
+            Behaviour::Broken => "broken",
+        };
+        fs::write(self.path("browser/mode"), mode).unwrap();
+    }
+    /// Every URL the browser was given, in order.
+    pub fn opened(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("browser/opened")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The environment of every child: PATH, a home, the file store, nobody to ask.
+    pub fn dress<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path("home"))
+            .env("XDG_CONFIG_HOME", self.path("home/.config"))
+            .env("XDG_DATA_HOME", self.path("home/.data"))
+            .env("XDG_STATE_HOME", self.path("home/.state"))
+            .env("HALLPASS_STORE", "file")
+            .env("HALLPASS_INTERACTIVE", "never")
+            .env("BROWSER", self.path("browser/run"))
+            .current_dir(self.path("home"))
+    }
+
+    /// The binary, as a plain command.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(BIN);
+        self.dress(&mut command);
+        command.args(args);
+        command
+    }
+    /// Any other program in the same world, with `$HALLPASS` naming the binary.
+    pub fn program(&self, name: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(name);
+        self.dress(&mut command).env("HALLPASS", BIN);
+        command.args(args);
+        command
+    }
+    /// The binary; its stdin is a pipe at its end unless the test writes one.
+    pub fn hallpass(&self, args: &[&str]) -> assert_cmd::Command {
+        let mut command = assert_cmd::Command::from_std(self.command(args));
+        command.timeout(Duration::from_secs(90));
+        command
+    }
+    pub fn run(&self, args: &[&str]) -> Done {
+        done(&mut self.hallpass(args))
+    }
+    pub fn ask(&self, args: &[&str], stdin: impl Into<Vec<u8>>) -> Done {
+        done(self.hallpass(args).write_stdin(stdin))
+    }
+    /// A shell snippet with the binary as `$HALLPASS`.
+    pub fn sh(&self, snippet: &str) -> Done {
+        let mut command = assert_cmd::Command::from_std(self.program("bash", &["-c", snippet]));
+        done(command.timeout(Duration::from_secs(90)))
+    }
+    /// Started and left running, with a person present.
+    pub fn start(&self, args: &[&str]) -> Running {
+        let mut command = self.command(args);
+        command.env("HALLPASS_INTERACTIVE", "always");
+        Running::start(command)
+    }
+    /// Runs to its end with a person present.
+    pub fn with_person(&self, args: &[&str]) -> Done {
+        done(self.hallpass(args).env("HALLPASS_INTERACTIVE", "always"))
+    }
+
+    pub fn sign_in(&self) -> Done {
+        self.with_person(&["login", "work"]).expect(0)
+    }
+    /// A world whose account `work` is signed in.
+    pub fn signed_in(idp: &Idp) -> World {
+        let world = World::new(idp);
+        world.sign_in();
+        world
+    }
+    pub fn token(&self) -> String {
+        self.run(&["get"]).expect(0).out.trim_end().to_owned()
+    }
+
+    pub fn record(&self) -> Value {
+        self.record_of("work")
+    }
+    pub fn record_of(&self, account: &str) -> Value {
+        record::read(&self.data(account))
+    }
+    pub fn has_record(&self) -> bool {
+        self.data("work").exists()
+    }
+    /// The secret of the first token of this kind.
+    pub fn kept(&self, kind: &str) -> Value {
+        let record = self.record();
+        let tokens = record["tokens"].as_array().unwrap();
+        tokens.iter().find(|token| token["kind"] == kind).unwrap_or_else(|| panic!("no {kind}: {record}")).clone()
+    }
+    /// Makes every token of the record this much older.
+    pub fn shift(&self, seconds: i64) {
+        let mut record = self.record();
+        for token in record["tokens"].as_array_mut().unwrap() {
+            for key in ["obtained_at", "expires_at"] {
+                if let Some(time) = token[key].as_i64() {
+                    token[key] = (time - seconds).into();
+                }
+            }
+        }
+        record::write(&self.data("work"), &record);
+    }
+    /// The names in the data folder that hold something: no locks, marks or routes.
+    pub fn holdings(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.data("")) else { return Vec::new() };
+        let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        let aside = |name: &String| name == "routes" || Path::new(name).extension().is_some_and(|e| e != "next");
+        let mut names: Vec<_> = names.filter(|name| !aside(name)).collect();
+        names.sort();
+        names
+    }
+}
