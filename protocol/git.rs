@@ -19,23 +19,18 @@
 //! `continue=1` is sent in the first round only, and it is what turns a refused token into another `get` inside
 //! the same git command instead of an `erase` and an error.
 
-use crate::place::Place;
+mod question;
+
 use crate::secret::Secret;
 use crate::talk::{
-    Call, Credential, Exit, Failure, Form, Framing, Kept, Kind, Protocol, Refused, Reply, Request, Step, Target, Then,
-    Verb,
+    Call, Credential, Exit, Failure, Form, Framing, Kept, Kind, Protocol, Reply, Request, Step, Target, Then, Verb,
 };
+
+use question::{Question, STATE_ID};
 
 /// git.
 #[derive(Debug)]
 pub(crate) struct Git;
-
-/// The most bytes of one line: what git documents for helpers, newline included.
-const MAX_LINE: usize = 65_535;
-
-/// The prefix of our `state[]` lines (git hands those of other helpers to us too), and of those that name a token.
-const STATE: &str = "hallpass:";
-const STATE_ID: &str = "hallpass:1:";
 
 impl Protocol for Git {
     fn names(&self) -> &'static [&'static str] {
@@ -77,8 +72,8 @@ impl Protocol for Git {
             Reply::Kept(kept) => Step::answer(keep(request, kept)),
             Reply::Failed(failure) => quit(request, failure.clone()),
             Reply::Unsupported(why) => silent(Failure::new(Exit::Missing, why.clone())),
-            Reply::Missing(Some(why)) => silent(Failure::new(Exit::Missing, why.clone())),
-            Reply::Missing(None) | Reply::Done | Reply::Names(_) => Step::end(Exit::Answered),
+            Reply::Missing(Some(why)) => silent(why.clone()),
+            Reply::Missing(None) | Reply::Done => Step::end(Exit::Answered),
         }
     }
 }
@@ -98,136 +93,8 @@ fn forbidden(call: &Call<'_>) -> Option<&'static str> {
     (call.env)("GIT_TERMINAL_PROMPT").is_some_and(off).then_some("GIT_TERMINAL_PROMPT=0")
 }
 
-/// A question as git wrote it.
-#[derive(Debug, Default)]
-struct Question<'a> {
-    protocol: Option<&'a str>,
-    host: Option<&'a str>,
-    path: Option<&'a str>,
-    username: Option<&'a str>,
-    password: Option<&'a str>,
-    authtype: Option<&'a str>,
-    credential: Option<&'a str>,
-    expiry: Option<u64>,
-    refresh_token: Option<&'a str>,
-    ephemeral: bool,
-    capabilities: Vec<&'a str>,
-    challenge: Vec<&'a str>,
-    state: Vec<&'a str>,
-}
-
-impl<'a> Question<'a> {
-    /// Reads up to the first blank line. Unknown keys are skipped, the last duplicate wins, an empty list value
-    /// clears the list, and a line without `=` is skipped: all as git does or documents.
-    fn read(input: &'a str) -> Result<Self, &'static str> {
-        let mut question = Self::default();
-        for line in input.split('\n') {
-            if line.len() >= MAX_LINE {
-                return Err("a line is longer than 65,535 bytes");
-            }
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            if line.is_empty() {
-                break;
-            }
-            if line.bytes().any(|byte| byte == b'\r' || byte == 0) {
-                return Err("a value has a carriage return or a NUL in it");
-            }
-            let Some((key, value)) = line.split_once('=') else { continue };
-            match key {
-                "protocol" => question.protocol = Some(value),
-                "host" => question.host = Some(value),
-                "path" => question.path = Some(value),
-                "username" => question.username = Some(value),
-                "password" => question.password = Some(value),
-                "authtype" => question.authtype = Some(value),
-                "credential" => question.credential = Some(value),
-                "password_expiry_utc" => question.expiry = value.parse().ok().filter(|expiry| *expiry > 0),
-                "oauth_refresh_token" => question.refresh_token = Some(value),
-                "ephemeral" => question.ephemeral = matches!(value, "1" | "true" | "yes" | "on"),
-                "capability[]" => push(&mut question.capabilities, value),
-                "wwwauth[]" => push(&mut question.challenge, value),
-                "state[]" => push(&mut question.state, value),
-                "url" => question.url(value)?,
-                _ => {}
-            }
-        }
-        Ok(question)
-    }
-
-    /// All of the place as one URL. git takes it apart before it asks a helper; other callers do not.
-    fn url(&mut self, url: &'a str) -> Result<(), &'static str> {
-        let (protocol, rest) = url.split_once("://").ok_or("`url=` is not a URL")?;
-        // Taken as it stands: an escape could hide a line break, and git's own hosts have none.
-        if rest.contains(['%', '\\', '#', '?']) {
-            return Err("`url=` has an escape, a query or a backslash in it");
-        }
-        let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
-        let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        if user.is_some_and(|user| user.contains('@')) {
-            return Err("`url=` has more than one `@` in it");
-        }
-        let (username, password) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
-            Some((username, "")) => (Some(username), None),
-            Some((username, password)) => (Some(username), Some(password)),
-            None => (None, None),
-        };
-        (self.protocol, self.host, self.path) = (Some(protocol), Some(host), path);
-        (self.username, self.password) = (username.or(self.username), password.or(self.password));
-        Ok(())
-    }
-
-    fn request(&self, verb: &str) -> Option<Request> {
-        let (scheme, host) = (self.protocol?, self.host?);
-        if host.is_empty() || scheme == "cert" {
-            return None;
-        }
-        let place = Place::from_parts(scheme, host, self.path).ok()?;
-        let secret = self.credential.or(self.password).map(Secret::new);
-        let verb = match verb {
-            "get" => Verb::Get,
-            "store" => Verb::Store(Box::new(Kept {
-                username: self.username.map(str::to_owned),
-                secret: secret?,
-                authtype: self.credential.and(self.authtype).map(str::to_owned),
-                expires_at: self.expiry,
-                refresh_token: self.refresh_token.map(Secret::new),
-                ephemeral: self.ephemeral,
-            })),
-            "erase" => Verb::Erase(secret),
-            _ => return None,
-        };
-        let owned = |list: &[&str]| list.iter().map(|value| (*value).to_owned()).collect();
-        Some(Request {
-            username: self.username.map(str::to_owned),
-            refused: self.refused(),
-            challenge: owned(&self.challenge),
-            capabilities: owned(&self.capabilities),
-            ..Request::new(verb, Target::Place(place))
-        })
-    }
-
-    /// The second round of one git command: our state comes back, or, at a POST after a GET that worked, only
-    /// the `authtype` of our first answer.
-    fn refused(&self) -> Option<Refused> {
-        let ours = self.state.iter().find(|state| state.starts_with(STATE));
-        match ours.map(|state| state.strip_prefix(STATE_ID)) {
-            Some(Some(id)) => Some(Refused::Id(id.to_owned())),
-            Some(None) => Some(Refused::Last),
-            None => self.authtype.map(|_| Refused::Last),
-        }
-    }
-}
-
 fn can(request: &Request, capability: &str) -> bool {
     request.capabilities.iter().any(|name| name == capability)
-}
-
-fn push<'a>(list: &mut Vec<&'a str>, value: &'a str) {
-    if value.is_empty() {
-        list.clear();
-    } else {
-        list.push(value);
-    }
 }
 
 /// The schemes the server offers, lower case.
@@ -250,6 +117,23 @@ fn as_bearer(request: &Request, form: Form) -> bool {
     }
 }
 
+/// An answer: `key=value` lines and the blank one that lets git go on at once.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, key: &str, value: &str) {
+        for part in [key, "=", value, "\n"] {
+            self.0.push_str(part);
+        }
+    }
+
+    fn end(mut self) -> String {
+        self.0.push('\n');
+        self.0
+    }
+}
+
 fn pass(request: &Request, credential: &Credential) -> Result<String, Failure> {
     let account = &credential.account;
     if credential.kind != Kind::Bearer {
@@ -258,75 +142,61 @@ fn pass(request: &Request, credential: &Credential) -> Result<String, Failure> {
     if !credential.secret.is_one_line() {
         return Err(Failure::new(Exit::Refused, format!("account `{account}`: the token has a line break in it")));
     }
-    let mut lines = String::new();
-    let mut line = |key: &str, value: &str| {
-        lines.push_str(key);
-        lines.push('=');
-        lines.push_str(value);
-        lines.push('\n');
-    };
+    let mut lines = Lines::default();
     let (authtype, state) = (can(request, "authtype"), can(request, "state"));
     if authtype {
-        line("capability[]", "authtype");
+        lines.add("capability[]", "authtype");
     }
     if state {
-        line("capability[]", "state");
+        lines.add("capability[]", "state");
     }
     if as_bearer(request, credential.form) {
-        line("authtype", "Bearer");
-        line("credential", credential.secret.expose());
+        lines.add("authtype", "Bearer");
+        lines.add("credential", credential.secret.expose());
     } else {
         // An empty user name makes git send `Basic Og==`: the password is lost.
         let named = request.username.as_deref().filter(|name| !name.is_empty());
-        line("username", named.unwrap_or(&credential.username));
-        line("password", credential.secret.expose());
+        lines.add("username", named.unwrap_or(&credential.username));
+        lines.add("password", credential.secret.expose());
     }
     if let Some(expiry) = credential.expires_at {
-        line("password_expiry_utc", &expiry.to_string());
+        lines.add("password_expiry_utc", &expiry.to_string());
     }
     if authtype {
-        line("ephemeral", "1"); // other helpers in the chain must not keep a copy
+        lines.add("ephemeral", "1"); // other helpers in the chain must not keep a copy
     }
     if state && !credential.id.is_empty() {
-        line("state[]", &format!("{STATE_ID}{}", credential.id));
+        lines.add("state[]", &format!("{STATE_ID}{}", credential.id));
         if request.refused.is_none() {
-            line("continue", "1");
+            lines.add("continue", "1");
         }
     }
-    lines.push('\n');
-    Ok(lines)
+    Ok(lines.end())
 }
 
 fn keep(request: &Request, kept: &Kept) -> String {
-    let mut lines = String::new();
-    let mut line = |key: &str, value: &str| {
-        lines.push_str(key);
-        lines.push('=');
-        lines.push_str(value);
-        lines.push('\n');
-    };
+    let mut lines = Lines::default();
     if let Some(authtype) = &kept.authtype {
         if !can(request, "authtype") {
             return String::new();
         }
-        line("capability[]", "authtype");
-        line("authtype", authtype);
-        line("credential", kept.secret.expose());
+        lines.add("capability[]", "authtype");
+        lines.add("authtype", authtype);
+        lines.add("credential", kept.secret.expose());
         if let Some(username) = &kept.username {
-            line("username", username);
+            lines.add("username", username);
         }
     } else {
-        line("username", kept.username.as_deref().unwrap_or_default());
-        line("password", kept.secret.expose());
+        lines.add("username", kept.username.as_deref().unwrap_or_default());
+        lines.add("password", kept.secret.expose());
     }
     if let Some(expiry) = kept.expires_at {
-        line("password_expiry_utc", &expiry.to_string());
+        lines.add("password_expiry_utc", &expiry.to_string());
     }
     if let Some(token) = &kept.refresh_token {
-        line("oauth_refresh_token", token.expose());
+        lines.add("oauth_refresh_token", token.expose());
     }
-    lines.push('\n');
-    lines
+    lines.end()
 }
 
 /// Ours, but nothing to give. When the server has asked, git would go on to prompt for a password that nobody has,

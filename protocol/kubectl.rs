@@ -85,7 +85,6 @@ impl Protocol for Kubectl {
             (Reply::Pass(credential), Ok((version, _))) => answer(&version, credential),
             (_, Err(failure)) => Step::fail(failure),
             (Reply::Failed(failure), _) => Step::fail(failure.clone()),
-            (Reply::Unsupported(why), _) => Step::fail(Failure::new(Exit::Missing, why.clone())),
             _ => Step::fail(missing(request, reply)),
         }
     }
@@ -132,16 +131,9 @@ fn answer(version: &str, credential: &Credential) -> Step {
     ))
 }
 
+/// Here a person can name the account, whatever else is said.
 fn missing(request: &Request, reply: &Reply) -> Failure {
-    let why = match reply {
-        Reply::Missing(Some(why)) => why.clone(),
-        _ => match &request.target {
-            Target::Place(place) => format!("no account serves {place}"),
-            _ => "no account for kubectl".to_owned(),
-        },
-    };
-    Failure::new(Exit::Missing, why)
-        .hint("name one in the kubeconfig's exec stanza: `args: [kubectl, --account, NAME]`")
+    reply.failure(request).hint("name one in the kubeconfig's exec stanza: `args: [kubectl, --account, NAME]`")
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ mod git;
 mod json;
 mod kubectl;
 mod plain;
+#[cfg(test)]
+mod shape;
 
+pub mod failure;
 pub mod place;
 pub mod secret;
 pub mod talk;

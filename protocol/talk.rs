@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+pub use crate::failure::{Exit, Failure};
 use crate::place::Place;
 use crate::secret::Secret;
 
@@ -71,14 +72,11 @@ pub struct Step {
 
 /// What to do after the bytes of a [`Step`] are out.
 #[derive(Debug)]
-#[non_exhaustive] // NuGet's heartbeats while a person signs in will need a turn of their own
 pub enum Then {
     /// Read a question and call [`Protocol::hear`].
     Read(Framing),
     /// Answer this and call [`Protocol::reply`].
     Ask(Box<Request>),
-    /// Not ours: become the next program of this name on PATH, with the same arguments.
-    PassOn,
     /// Exit with this code, which a protocol may dictate whatever the failure says; the failure's words, if any, go
     /// to the person.
     End(Exit, Option<Failure>),
@@ -175,8 +173,6 @@ pub enum Verb {
     Store(Box<Kept>),
     /// Forget what matches; with a secret, only if it is the one held.
     Erase(Option<Secret>),
-    /// Name what is held.
-    List,
 }
 
 /// What a credential is for.
@@ -239,10 +235,8 @@ pub enum Reply {
     Kept(Box<Kept>),
     /// Stored or erased; also when there was nothing to do.
     Done,
-    /// What is held: place and user name.
-    Names(Vec<(String, String)>),
-    /// Not mine: somebody else may have it.
-    Missing(Option<String>),
+    /// Not mine: somebody else may have it. With words where a person might have expected otherwise.
+    Missing(Option<Failure>),
     /// Mine, but not in this form.
     Unsupported(String),
     /// Mine, and it failed.
@@ -290,88 +284,14 @@ pub enum Form {
     Bearer,
 }
 
-/// Exit codes: published in README, the same on every door unless the protocol dictates its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// The request was answered.
-    Answered = 0,
-    /// A bug in hallpass.
-    Bug = 1,
-    /// The command line is wrong.
-    Usage = 2,
-    /// No account or credential for this request.
-    Missing = 3,
-    /// The account is known, but its credential is absent, expired or refused, and a person must act.
-    SignIn = 4,
-    /// A sign-in was denied, abandoned or timed out.
-    Denied = 5,
-    /// Network or server: try again.
-    Network = 6,
-    /// The store.
-    Store = 7,
-    /// Waited too long for another hallpass.
-    Busy = 8,
-    /// Refused for safety.
-    Refused = 9,
-    /// The configuration.
-    Config = 10,
-    /// Interrupted: 128 and the number of the signal HUP.
-    Hup = 129,
-    /// Interrupted: 128 and the number of the signal INT.
-    Int = 130,
-    /// Interrupted: 128 and the number of the signal TERM.
-    Term = 143,
-}
-
-/// Why it failed, in words for a person: lower case, no full stop, no secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The exit code.
-    pub exit: Exit,
-    /// What happened, and to which account, host or file.
-    pub what: String,
-    /// What to do next.
-    pub hint: Option<String>,
-}
-
-impl Failure {
-    /// A failure without a hint.
-    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), hint: None }
-    }
-
-    /// The same with other words for what happened.
-    #[must_use]
-    pub fn with(mut self, what: impl Into<String>) -> Self {
-        self.what = what.into();
-        self
-    }
-
-    /// Adds what to do next.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for Failure {}
-
 impl Reply {
     /// The failure in it, for a wire that knows only "here is one" and "it failed". An answer that is no failure
     /// but cannot be spelled on such a wire counts as missing.
     #[must_use]
     pub fn failure(&self, request: &Request) -> Failure {
         match self {
-            Self::Failed(failure) => failure.clone(),
-            Self::Unsupported(why) | Self::Missing(Some(why)) => Failure::new(Exit::Missing, why.clone()),
+            Self::Failed(failure) | Self::Missing(Some(failure)) => failure.clone(),
+            Self::Unsupported(why) => Failure::new(Exit::Missing, why.clone()),
             _ => {
                 let what = match &request.target {
                     Target::Place(place) => format!("no account serves {place}"),

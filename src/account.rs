@@ -117,3 +117,23 @@ pub(crate) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
 }
+
+/// The variable that stands in for an account's session: `HALLPASS_TOKEN_MY_APP` for `my-app`.
+pub(crate) fn token_variable(account: &str) -> String {
+    let name =
+        account.bytes().map(|byte| if byte.is_ascii_alphanumeric() { byte.to_ascii_uppercase() as char } else { '_' });
+    name.fold("HALLPASS_TOKEN_".to_owned(), |mut variable, letter| {
+        variable.push(letter);
+        variable
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::token_variable;
+
+    #[test]
+    fn variables() {
+        assert_eq!(token_variable("my-app"), "HALLPASS_TOKEN_MY_APP");
+    }
+}

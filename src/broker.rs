@@ -8,15 +8,15 @@
 //! ```
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Credential, Exit, Kind, Kinds, Refused, Reply, Request, Target, Verb};
 
 use crate::account::Account;
+use crate::account::token_variable;
 use crate::choice::{Choice, Rule};
-use crate::config::token_variable;
+use crate::clock::now;
 use crate::failure::{self, fail_hint};
 use crate::need::{Need, is_refused, no_such_token};
 use crate::paths::{Paths, set};
@@ -50,12 +50,12 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
     let choice = routes::find(caller.paths, &request.target, caller.account, request.username.as_deref())?;
     let rule = match (choice, &request.target) {
         (Choice::Account(rule), _) => rule,
-        (Choice::Missing(None), Target::Place(place)) if caller.account.is_none() => {
+        (Choice::Missing(None), Target::Place(place)) if nobody_serves(caller, request)? => {
             return kept::answer(caller.paths, place, request);
         }
         (Choice::Missing(None), _) => return Ok(Reply::Missing(None)),
         // Another helper may still have it: not ours, with words for the person.
-        (Choice::Missing(Some(why)), Target::Place(_)) => return Ok(Reply::Missing(Some(why.what))),
+        (Choice::Missing(Some(why)), Target::Place(_)) => return Ok(Reply::Missing(Some(why))),
         (Choice::Missing(Some(why)), _) => return Ok(Reply::Failed(why)),
     };
     match &request.verb {
@@ -70,8 +70,16 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
             Ok(Reply::Done)
         }
         Verb::Erase(None) => Ok(Reply::Done), // never a logout
-        Verb::List => Ok(Reply::Names(Vec::new())),
     }
+}
+
+/// An account that was not named still hides what is kept for its places.
+fn nobody_serves(caller: Caller<'_>, request: &Request) -> Result<bool> {
+    if caller.account.is_none() {
+        return Ok(true);
+    }
+    let choice = routes::find(caller.paths, &request.target, None, request.username.as_deref())?;
+    Ok(matches!(choice, Choice::Missing(None)))
 }
 
 fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential> {
@@ -168,11 +176,6 @@ fn from_variable(account: &Account, request: &Request, secret: Secret, now: u64)
         id: String::new(),
         form: account.form.into(),
     })
-}
-
-/// Seconds since the epoch.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The session of an account as it is kept, for `status` and the like.

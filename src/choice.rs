@@ -10,6 +10,7 @@ use hallpass_protocol::talk::{Failure, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::shown::shown;
 
 /// One entry of an account's `serves`, with what a hit needs of the account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,18 +79,14 @@ pub(crate) fn by_name<'a>(target: &'a Target, named: Option<&'a str>) -> Result<
         (Target::Account(asked), Some(named)) if asked != named => {
             let what = format!(
                 "`{}` was asked for, but `--account` or HALLPASS_ACCOUNT says `{}`",
-                clean(asked),
-                clean(named)
+                shown(asked),
+                shown(named)
             );
             Err(Failure::new(Exit::Missing, what))
         }
         (Target::Account(asked), _) => Ok(Some(asked)),
         (_, named) => Ok(named),
     }
-}
-
-fn clean(name: &str) -> String {
-    crate::config::shown(name)
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use hallpass_protocol::talk::Exit;
 use serde::Deserialize;
 
 use crate::account::Client;
-use crate::config::check_endpoint;
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
+use crate::http::check_endpoint;
 
 /// The endpoints of one authorization server, frozen for the length of a sign-in.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ fn metadata(account: &str, issuer: &str, http: &Http) -> Result<Metadata> {
         if found.issuer != issuer {
             let what = format!(
                 "account `{account}`: the server at `{issuer}` says it is `{}`",
-                crate::config::shown(&found.issuer)
+                crate::shown::shown(&found.issuer)
             );
             return Err(fail_hint(Exit::Refused, what, "`issuer` must be exactly what the server calls itself"));
         }

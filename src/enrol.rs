@@ -11,10 +11,12 @@ use toml_edit::{DocumentMut, Item, Table, value};
 
 use crate::account::is_name;
 use crate::choice::Choice;
-use crate::config::{Config, check_endpoint, shown, text};
+use crate::config::{self, text};
 use crate::failure::{fail, fail_hint};
+use crate::http::check_endpoint;
 use crate::paths::Paths;
 use crate::routes;
+use crate::shown::shown;
 
 /// What a new account needs to be told.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
             format!("`{}` is no account name: up to 64 of a-z, 0-9, `_` and `-`", shown(&name)),
         ));
     }
-    if Config::load(paths)?.account(&name).is_some() {
+    if config::load(paths)?.account(&name).is_some() {
         let what = format!("there is an account `{name}` already, which does not serve {place}");
         return Err(fail_hint(Exit::Usage, what, "choose another name: `--account NAME`, or add it to `serves`"));
     }
@@ -94,7 +96,7 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
 
 /// Makes an account the default one.
 pub(crate) fn set_default(paths: &Paths, name: &str) -> Result<()> {
-    if Config::load(paths)?.account(name).is_none() {
+    if config::load(paths)?.account(name).is_none() {
         let what = format!("there is no account `{}`", shown(name));
         return Err(fail_hint(Exit::Missing, what, "`hallpass accounts` lists them"));
     }

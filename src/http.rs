@@ -148,6 +148,20 @@ fn certificates(file: &Path) -> Result<RootCerts> {
     Ok(RootCerts::from(found))
 }
 
+/// Whether a URL may be sent a secret.
+pub(crate) fn check_endpoint(text: &str) -> std::result::Result<(), &'static str> {
+    let url = url::Url::parse(text).map_err(|_| "is not a URL")?;
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err("has a user name, a password or a fragment in it");
+    }
+    match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => Ok(()),
+        ("http", Some(host)) if hallpass_protocol::place::is_loopback(host) => Ok(()),
+        ("http", _) => Err("is http:// and not on this machine: use https://"),
+        _ => Err("is not an https:// URL"),
+    }
+}
+
 /// As curl reads it: by scheme, `NO_PROXY` names hosts and their subdomains, this machine never goes through one.
 fn proxy(url: &str) -> Option<Proxy> {
     let url = url::Url::parse(url).ok()?;

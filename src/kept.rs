@@ -14,8 +14,8 @@ use hallpass_protocol::talk::{Exit, Kept, Reply, Request, Verb};
 use serde::{Deserialize, Serialize};
 
 use crate::account::StoreWish;
-use crate::broker::now;
-use crate::config::{Config, Keep};
+use crate::clock::now;
+use crate::config::{self, Keep};
 use crate::failure::fail;
 use crate::lock::{Lock, Waited};
 use crate::paths::{Paths, set};
@@ -65,7 +65,6 @@ pub(crate) fn answer(paths: &Paths, place: &Place, request: &Request) -> Result<
             change(paths, &name, place, None, |record| record.entries.retain(|entry| !wanted.fits(entry)))
                 .map(|()| Reply::Done)
         }
-        Verb::List => Ok(Reply::Names(Vec::new())),
     }
 }
 
@@ -74,7 +73,7 @@ fn store(paths: &Paths, name: &str, place: &Place, request: &Request, kept: &Kep
     if kept.ephemeral || over {
         return Ok(());
     }
-    let keep = Config::load(paths)?.keep;
+    let keep = config::load(paths)?.keep;
     if keep == Keep::Never || (keep == Keep::Sealed && (is_ci() || !place.may_carry_a_token())) {
         return Ok(());
     }

@@ -8,13 +8,15 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
 use crate::account::Client;
-use crate::config::{Config, shown, token_variable};
+use crate::account::token_variable;
+use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
 use crate::lock::{Lock, Waited};
 use crate::oauth::{self, Grants};
 use crate::paths::{Paths, set};
 use crate::routes;
+use crate::shown::shown;
 use crate::store::{self, Stored};
 use crate::token::{Session, TokenKind};
 
@@ -28,7 +30,7 @@ pub(crate) fn everybody(paths: &Paths) -> Result<Vec<String>> {
 
 /// Signs one account out; what to tell the person.
 pub(crate) fn account(paths: &Paths, name: &str, local: bool) -> Result<String> {
-    let config = Config::load(paths);
+    let config = config::load(paths);
     let records = store::records(&paths.data)?;
     let sealed = records.iter().any(|found| found.name == name && found.sealed);
     let has_record = records.iter().any(|found| found.name == name);
@@ -43,11 +45,11 @@ pub(crate) fn account(paths: &Paths, name: &str, local: bool) -> Result<String> 
     }
     let _lock = if has_record { Some(lock(paths, name)?) } else { None };
     // A record that cannot be read cannot be revoked either; it goes all the same.
-    let stored: Option<Stored<Session>> = store::load(&paths.data, name, sealed, store::PRESENT).unwrap_or_default();
-    let told = match &stored {
-        Some(stored) if !local => revoke(&stored.value, client.as_ref()),
-        _ => Ok(false),
+    let stored: Option<Stored<Session>> = match local {
+        true => None,
+        false => store::load(&paths.data, name, sealed, store::BACKGROUND).unwrap_or_default(),
     };
+    let told = stored.as_ref().map_or(Ok(false), |stored| revoke(&stored.value, client.as_ref()));
     let was_there = store::remove(&paths.data, name)?;
     routes::forget(paths);
     let mut words = match (was_there, &told) {

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //!                      main                        which door?
-//!               tool          person               a tool asks | a person types
-//!                      broker   kept               fresh -> answer; a place no account serves -> kept passwords
-//!                  renew     signin                stale -> refresh; none -> sign in; one process at a time
-//!                      login/                      browser, paste-back, token
-//!             oauth   discovery   claims           the authorization server's endpoints and words
-//!         routes  choice      presence  opener     which account | is a person there, and how to reach them
-//!         config      store/      lock    http     as configured | where it is kept | one at a time | requests
-//!        account  token  paths  terminal  signals  words and small facts
-//!      =============== protocol (crate) =======    what tools say; no I/O
+//!               tool          person/              a tool asks | a person types
+//!                      broker  status              fresh -> answer | what is there
+//!                  renew  refresh  signin          stale -> refresh; none -> sign in; one process at a time
+//!             login/      logout  enrol            browser, paste-back, token | the way out | new accounts
+//!        oauth/  discovery  claims    kept         the authorization server | passwords of places nobody serves
+//!    routes  choice  config/   presence  peek      which account | is a person there, is git
+//!             store/    lock    http  terminal     where it is kept | one at a time | requests | words
+//!     account  need  token  paths  opener  ...     small facts
+//!     ================ protocol (crate) =======    what tools say; no I/O
 //! ```
 //!
 //! `main` looks at how it was called. If a **tool** called, `tool` reads the question with one of the protocols and
@@ -22,6 +22,7 @@ mod account;
 mod broker;
 mod choice;
 mod claims;
+mod clock;
 mod config;
 mod discovery;
 mod enrol;
@@ -41,6 +42,7 @@ mod presence;
 mod refresh;
 mod renew;
 mod routes;
+mod shown;
 mod signals;
 mod signin;
 mod status;

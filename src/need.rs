@@ -3,8 +3,8 @@
 use hallpass_protocol::talk::{Exit, Kinds, Refused, Request};
 
 use crate::account::{Account, HandOut};
-use crate::config::shown;
 use crate::failure::fail_hint;
+use crate::shown::shown;
 use crate::token::{Freshness, Session, Token, Wants};
 
 /// A token younger than this (seconds) that a server refuses is not stale: the access is.

@@ -24,7 +24,8 @@ pub(crate) fn launchers(url: &str) -> Vec<Launch> {
 
 /// Starts a launcher, detached from everything of the caller's.
 pub(crate) fn start(launch: &Launch) -> std::io::Result<Child> {
-    let us = std::env::current_exe()?;
+    // On Linux the very file that runs, even if an update has replaced it since.
+    let us = if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { std::env::current_exe()? };
     let mut command = if cfg!(unix) {
         let mut command = Command::new(us);
         command.arg(DETACH).args(launch);
@@ -60,7 +61,8 @@ const SYSTEM: &[&[&str]] = &[&["/usr/bin/open", "%s"]];
 #[cfg(windows)]
 const SYSTEM: &[&[&str]] = &[&["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]];
 #[cfg(not(any(target_os = "macos", windows)))]
-const SYSTEM: &[&[&str]] = &[&["xdg-open", "%s"], &["gio", "open", "%s"], &["wslview", "%s"], &["x-www-browser", "%s"]];
+const SYSTEM: &[&[&str]] =
+    &[&["xdg-open", "%s"], &["sensible-browser", "%s"], &["x-www-browser", "%s"], &["wslview", "%s"]];
 
 /// `$BROWSER` is a colon-separated list; `%s` stands for the URL. Each entry is split into words before the URL goes
 /// in, so that nothing in the URL becomes an option (RUSTSEC-2026-0257).
@@ -84,22 +86,22 @@ fn with_url<'a>(words: impl Iterator<Item = &'a str>, url: &str) -> Launch {
     launch
 }
 
-/// With the program's absolute path: what lies in the working directory is never started.
+/// With the program's absolute path.
 fn located(mut launch: Launch) -> Option<Launch> {
     let named = PathBuf::from(launch.first()?);
-    let path = if named.is_absolute() {
-        named
-    } else if named.components().count() > 1 {
-        return None;
-    } else {
-        let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path)
-            .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join(&named))
-            .find(|file| is_program(file))?
-    };
-    launch[0] = path.into();
+    launch[0] = if named.is_absolute() { named } else { program(named.to_str()?)? }.into();
     Some(launch)
+}
+
+/// Where a program is. What lies in the working directory, or in a folder that PATH names relative to it, is never
+/// started.
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    if Path::new(name).components().count() != 1 {
+        return None;
+    }
+    let path = std::env::var_os("PATH")?;
+    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    folders.map(|folder| folder.join(name)).find(|file| is_program(file))
 }
 
 #[cfg(unix)]

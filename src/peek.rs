@@ -22,6 +22,9 @@ pub(crate) fn git_is_waiting() -> bool {
     /// git writes its question right after it started us.
     const PATIENCE: Duration = Duration::from_millis(200);
 
+    /// `printf ... | hallpass get` starts both at once; a pipe that a script waits behind stays empty, and costs this.
+    const BREATH: Duration = Duration::from_millis(20);
+
     let first_line = || -> rustix::io::Result<Vec<u8>> {
         let mut start = [0; 64];
         let kind = FileType::from_raw_mode(fstat(stdin())?.st_mode);
@@ -33,8 +36,7 @@ pub(crate) fn git_is_waiting() -> bool {
         if kind != FileType::Fifo {
             return Ok(Vec::new());
         }
-        let until =
-            Instant::now() + if crate::paths::set("GIT_EXEC_PATH").is_some() { PATIENCE } else { Duration::ZERO };
+        let until = Instant::now() + if crate::paths::set("GIT_EXEC_PATH").is_some() { PATIENCE } else { BREATH };
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let pause = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };

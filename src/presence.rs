@@ -6,6 +6,7 @@
 use std::process::{Command, Stdio};
 
 use crate::account::Interactive;
+use crate::opener::program;
 use crate::paths::set;
 use crate::terminal;
 
@@ -47,7 +48,8 @@ fn git_says_no() -> bool {
     if set("GIT_EXEC_PATH").is_none() {
         return false;
     }
-    let answer = Command::new("git")
+    let Some(git) = program("git") else { return false };
+    let answer = Command::new(git)
         .args(["config", "--get", "credential.interactive"])
         .stdin(Stdio::null())
         .stderr(Stdio::null())

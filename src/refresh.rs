@@ -3,6 +3,8 @@
 //! The caller holds the record's lock. The intent is on disk before the request leaves, so that a process that dies in
 //! between leaves word for the next one; signals wait from there to the commit.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Exit, Failure};
@@ -22,6 +24,9 @@ use crate::token::{Session, Token};
 /// rotated and could not tell us lets its predecessor pass for a while, if at all.
 const REPLAYS: u32 = 2;
 const REPLAY_TIME: u64 = 10;
+
+/// The same for the attempts of one process, by a clock that nobody sets.
+const REPLAY_SPAN: Duration = Duration::from_secs(REPLAY_TIME);
 
 /// One refresh of one session.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +97,7 @@ impl Refresh<'_> {
             secret: oauth::client_secret(self.client)?,
         };
         let extra = oauth::resource(self.client, self.need.audience.as_deref());
+        let began = Instant::now();
         loop {
             let intent = Intent {
                 generation: session.generation + 1,
@@ -105,8 +111,13 @@ impl Refresh<'_> {
             match grants.refresh(token, &extra) {
                 Ok(grant) => return Ok(Spent::Grant(grant, writer)),
                 // It may have been spent: the intent stays on disk. Sent again only if nothing else is left.
-                Err(Trouble::Lost(_)) if attempt <= REPLAYS && !self.need.usable(session, self.now) => attempt += 1,
-                Err(Trouble::Lost(why)) => return Ok(Spent::Not(why)),
+                Err(Trouble::Lost(why)) => {
+                    let too_late = attempt > REPLAYS || began.elapsed() >= REPLAY_SPAN;
+                    if too_late || self.need.usable(session, self.now) {
+                        return Ok(Spent::Not(why));
+                    }
+                    attempt += 1;
+                }
                 Err(trouble) => {
                     writer.abandon();
                     return match trouble {

@@ -14,19 +14,19 @@ use hallpass_protocol::talk::{Exit, Failure};
 
 use crate::account::Client;
 use crate::choice::Rule;
-use crate::config::Config;
+use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::lock::{Lock, Waited};
 use crate::need::{Need, YOUNG, no_such_token};
 use crate::paths::Paths;
 use crate::refresh::{Outcome, Refresh};
-use crate::store::{self, Stored};
+use crate::store::{self, Intent, Stored};
 use crate::token::{Freshness, Session, Token};
 use crate::{presence, signin};
 
-/// A refresh is one request of at most 20 s, sent three times at the most; whoever waits longer waits for something
+/// A refresh is one request of at most 20 s, or several that begin within ten; whoever waits longer waits for something
 /// that hangs.
-const LOCK_TIME: Duration = Duration::from_secs(75);
+const LOCK_TIME: Duration = Duration::from_secs(45);
 
 /// One caller a minute refreshes ahead.
 const AHEAD_TIME: Duration = Duration::from_secs(60);
@@ -91,8 +91,10 @@ impl Renewal<'_> {
         else {
             return Err(self.waited_too_long());
         };
-        let Some(Stored { value: mut session, shelf }) = self.load(self.rule.sealed)? else { return Ok(()) };
-        let Some(at) = held(&session) else { return Ok(()) };
+        let Some(stored) = self.load(self.rule.sealed)? else { return Ok(()) };
+        let (Stored { value: mut session, shelf }, pending) = self.settled(stored)?;
+        // With a refresh under way whose end is unknown, what is on disk must stay: it says so.
+        let (Some(at), None) = (held(&session), pending) else { return Ok(()) };
         if self.brake(&session, &session.tokens[at]).is_err() {
             return Ok(());
         }
@@ -156,14 +158,21 @@ impl Renewal<'_> {
     }
 
     fn spend(self, need: &Need, stored: Stored<Session>) -> Result<Outcome> {
-        let Stored { value: mut session, shelf } = stored;
-        let pending = shelf.settle(session.generation)?;
-        // A complete newer record may just have taken its place.
-        if let Some(newer) = self.load(shelf.is_sealed())?.filter(|newer| newer.value.generation > session.generation) {
-            session = newer.value;
-            if need.is_met(&session, self.now) {
-                return Ok(Outcome::Good(Box::new(session)));
-            }
+        let before = stored.value.generation;
+        let (Stored { value: mut session, shelf }, pending) = self.settled(stored)?;
+        if session.generation > before && need.is_met(&session, self.now) {
+            return Ok(Outcome::Good(Box::new(session)));
+        }
+        if session.generation < shelf.seen() {
+            // Its refresh token has been spent since: sending it again would end the session everywhere.
+            let what = format!(
+                "account `{}`: its record is older than the last one, as if put back from a backup",
+                self.rule.account.name
+            );
+            return Ok(match need.usable(&session, self.now) {
+                true => Outcome::Good(Box::new(session)),
+                false => Outcome::SignIn(Failure::new(Exit::SignIn, what)),
+            });
         }
         if need.refused.is_some() {
             session.forced_at = Some(self.now);
@@ -171,6 +180,14 @@ impl Renewal<'_> {
         let client = self.client()?;
         let name = &self.rule.account.name;
         Refresh { name, client: &client, need, command: self.command, now: self.now }.run(session, &shelf, pending)
+    }
+
+    /// After what an earlier holder of the lock left behind has been dealt with.
+    fn settled(self, stored: Stored<Session>) -> Result<(Stored<Session>, Option<Intent>)> {
+        let generation = stored.value.generation;
+        let pending = stored.shelf.settle(generation)?;
+        let newer = self.load(stored.shelf.is_sealed())?.filter(|newer| newer.value.generation > generation);
+        Ok((newer.unwrap_or(stored), pending))
     }
 
     fn take_lock(self, need: &Need, seen: Option<u64>) -> Result<Waited<Session>> {
@@ -189,7 +206,7 @@ impl Renewal<'_> {
 
     fn client(self) -> Result<Client> {
         let name = &self.rule.account.name;
-        let found = Config::load(self.paths)?.account(name).map(|(_, client)| client.clone());
+        let found = config::load(self.paths)?.account(name).map(|(_, client)| client.clone());
         found.ok_or_else(|| fail(Exit::Config, format!("account `{name}` is not in `{}`", self.paths.config.display())))
     }
 

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
@@ -16,8 +16,9 @@ use hallpass_protocol::talk::{Exit, Failure, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::choice::{Choice, Rule, by_name, for_place};
-use crate::config::{Config, shown};
+use crate::config::{self, Config};
 use crate::paths::Paths;
+use crate::shown::shown;
 use crate::store;
 
 /// The form of these files; another form has other folders.
@@ -34,20 +35,17 @@ struct Route {
 
 /// The account that answers. `named` is `--account`, else `HALLPASS_ACCOUNT`.
 pub(crate) fn find(paths: &Paths, target: &Target, named: Option<&str>, username: Option<&str>) -> Result<Choice> {
-    let table = Table::open(paths)?;
-    if let Target::Place(place) = target {
-        let mut rules = Vec::new();
-        for key in keys(place) {
-            rules.extend(table.rules(&key)?);
+    let name = match target {
+        Target::Place(place) => {
+            return Ok(for_place(rules(paths, keys(place))?, place, named, username));
         }
-        return Ok(for_place(rules, place, named, username));
-    }
-    let name = match by_name(target, named) {
-        Ok(name) => name,
-        Err(failure) => return Ok(Choice::Missing(Some(failure))),
+        _ => match by_name(target, named) {
+            Ok(name) => name,
+            Err(failure) => return Ok(Choice::Missing(Some(failure))),
+        },
     };
     let key = name.map_or_else(|| DEFAULT.to_owned(), account_key);
-    let found = table.rules(&key)?.into_iter().next();
+    let found = rules(paths, std::iter::once(key))?.into_iter().next();
     Ok(match (found, name) {
         (Some(rule), _) => Choice::Account(Box::new(rule)),
         (None, Some(name)) => {
@@ -64,9 +62,13 @@ pub(crate) fn find(paths: &Paths, target: &Target, named: Option<&str>, username
 
 /// Records came, went or changed their kind: the next call builds the routes anew.
 pub(crate) fn forget(paths: &Paths) {
-    let _ = fs::remove_dir_all(paths.data.join("routes")); // if it stays, a hit finds it out by itself
+    let routes = paths.data.join(FOLDER);
+    let aside = paths.data.join(format!("{FOLDER}.{}", std::process::id()));
+    // Renamed first, so that nobody reads from a folder that is half gone. If it stays, a hit finds out by itself.
+    let _ = fs::rename(&routes, &aside).and_then(|()| fs::remove_dir_all(&aside));
 }
 
+const FOLDER: &str = "routes";
 const DEFAULT: &str = "default";
 
 fn account_key(name: &str) -> String {
@@ -74,57 +76,45 @@ fn account_key(name: &str) -> String {
 }
 
 /// The keys that may hold rules for a place: its origin, then each wildcard above it.
-fn keys(place: &Place) -> impl Iterator<Item = String> + '_ {
+fn keys(place: &Place) -> impl Iterator<Item = String> + Clone + '_ {
     let wild = (!is_loopback(&place.host)).then_some(place.host.as_str()).into_iter();
     let parents = wild.flat_map(|host| host.match_indices('.').map(|(at, _)| &host[at + 1..]));
     let parents = parents.filter(|parent| parent.contains('.'));
     std::iter::once(place.origin()).chain(parents.map(|parent| format!("{}://*.{parent}:{}", place.scheme, place.port)))
 }
 
-/// The routes of one state of the configuration.
-enum Table {
-    Files(PathBuf),
-    Memory(BTreeMap<String, Vec<Rule>>),
+/// The rules under these keys.
+fn rules(paths: &Paths, keys: impl Iterator<Item = String> + Clone) -> Result<Vec<Rule>> {
+    let found = fs::metadata(&paths.config).ok();
+    let folder = paths.data.join(FOLDER).join(stamp(paths, found.as_ref()));
+    if let Some(rules) = from_files(&folder, keys.clone()) {
+        return Ok(rules);
+    }
+    let all = all_rules(&config::load(paths)?, &store::sealed_names(&paths.data)?);
+    let settled = found
+        .and_then(|found| found.modified().ok())
+        .is_none_or(|modified| SystemTime::now().duration_since(modified).is_ok_and(|age| age >= SETTLED));
+    if settled && store::make_folder(&paths.data).is_ok() {
+        let _ = write(&folder, &all); // without them the next call reads the configuration again
+    }
+    Ok(keys.filter_map(|key| all.get(&key)).flatten().cloned().collect())
 }
 
-impl Table {
-    fn open(paths: &Paths) -> Result<Self> {
-        let found = fs::metadata(&paths.config).ok();
-        let folder = paths.data.join("routes").join(stamp(paths, found.as_ref()));
-        if folder.is_dir() {
-            return Ok(Self::Files(folder));
-        }
-        let config = Config::load(paths)?;
-        let rules = all_rules(&config, &store::sealed_names(&paths.data)?);
-        let settled = found
-            .and_then(|found| found.modified().ok())
-            .is_none_or(|modified| SystemTime::now().duration_since(modified).is_ok_and(|age| age >= SETTLED));
-        if settled && store::make_folder(&paths.data).is_ok() {
-            let _ = write(&folder, &rules); // without them the next call reads the configuration again
-        }
-        Ok(Self::Memory(rules))
-    }
-
-    fn rules(&self, key: &str) -> Result<Vec<Rule>> {
-        match self {
-            Self::Memory(rules) => Ok(rules.get(key).cloned().unwrap_or_default()),
-            Self::Files(folder) => match fs::read(folder.join(file_name(key))) {
-                Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-                Err(_) => Ok(Vec::new()),
-                Ok(bytes) => match serde_json::from_slice::<Route>(&bytes) {
-                    Ok(route) if route.key == key => Ok(route.rules),
-                    _ => Err(damaged(folder)),
-                },
-            },
+/// `None` when the files cannot tell: there are none, one is damaged, or they went while we read.
+fn from_files(folder: &Path, keys: impl Iterator<Item = String>) -> Option<Vec<Rule>> {
+    let mut rules = Vec::new();
+    for key in keys {
+        match fs::read(folder.join(file_name(&key))) {
+            Ok(bytes) => {
+                let route: Route = serde_json::from_slice(&bytes).ok()?;
+                rules.extend((route.key == key).then_some(route.rules)?);
+            }
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {}
+            Err(_) => return None,
         }
     }
-}
-
-fn damaged(folder: &Path) -> anyhow::Error {
-    let _ = fs::remove_dir_all(folder);
-    Failure::new(Exit::Store, format!("a file in `{}` was damaged and has been removed", folder.display()))
-        .hint("try again")
-        .into()
+    // Nothing found means something only if the folder is there to be searched.
+    (!rules.is_empty() || folder.is_dir()).then_some(rules)
 }
 
 fn all_rules(config: &Config, sealed: &[String]) -> BTreeMap<String, Vec<Rule>> {
@@ -162,13 +152,17 @@ fn write(folder: &Path, rules: &BTreeMap<String, Vec<Rule>>) -> Result<()> {
         let route = Route { key: key.clone(), rules: rules.clone() };
         fs::write(aside.join(file_name(key)), serde_json::to_vec(&route)?)?;
     }
+    // A damaged one makes room; if another process was first, its folder is as good.
+    let _ = fs::remove_dir_all(folder);
     if fs::rename(&aside, folder).is_err() {
-        fs::remove_dir_all(&aside)?; // another process was first
+        fs::remove_dir_all(&aside)?;
     }
-    for entry in fs::read_dir(parent)?.flatten() {
-        let other = entry.path();
-        let in_work = entry.file_name().to_string_lossy().starts_with('.');
-        if other != folder && !in_work {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let ours = name(folder);
+    let same_config = ours.rsplit_once('-').map_or(ours.as_str(), |(config, _)| config).to_owned();
+    for other in fs::read_dir(parent)?.flatten() {
+        let other = other.path();
+        if name(&other).starts_with(&same_config) && name(&other) != ours {
             let _ = fs::remove_dir_all(other);
         }
     }
@@ -198,10 +192,11 @@ fn stamp(paths: &Paths, found: Option<&fs::Metadata>) -> String {
     stamp_of(paths, &[found.map_or(0, fs::Metadata::len), since.as_secs(), u64::from(since.subsec_nanos())])
 }
 
+/// `FORMAT-CONFIG-STATE`: two configurations in turn do not delete each other's routes.
 fn stamp_of(paths: &Paths, facts: &[u64]) -> String {
-    let mut bytes = paths.config.as_os_str().as_encoded_bytes().to_vec();
-    bytes.extend(facts.iter().flat_map(|fact| fact.to_le_bytes()));
-    format!("{FORMAT}-{:016x}", store::checksum(&bytes))
+    let config = store::checksum(paths.config.as_os_str().as_encoded_bytes());
+    let facts: Vec<u8> = facts.iter().flat_map(|fact| fact.to_le_bytes()).collect();
+    format!("{FORMAT}-{config:016x}-{:016x}", store::checksum(&facts))
 }
 
 #[cfg(test)]

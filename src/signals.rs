@@ -8,34 +8,48 @@ pub(crate) use unix::Held;
 
 #[cfg(unix)]
 mod unix {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::{Arc, OnceLock};
 
-    use signal_hook::SigId;
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::flag::{register_conditional_default, register_usize};
 
-    /// While this lives, the three signals only leave a note.
-    #[derive(Debug)]
-    pub(crate) struct Held {
+    /// The handlers stay once they are set up; what they do hangs on these two.
+    struct Handlers {
+        /// The last signal that came.
         note: Arc<AtomicUsize>,
-        hooks: Vec<SigId>,
+        /// A signal does what it does without us.
+        released: Arc<AtomicBool>,
     }
+
+    fn handlers() -> &'static Handlers {
+        static HANDLERS: OnceLock<Handlers> = OnceLock::new();
+        HANDLERS.get_or_init(|| {
+            let handlers = Handlers { note: Arc::default(), released: Arc::default() };
+            for signal in [SIGHUP, SIGINT, SIGTERM] {
+                let number = usize::try_from(signal).unwrap_or_default();
+                // A signal that cannot be handled keeps its own way of ending us: nothing else can be done about it.
+                let _ = register_conditional_default(signal, Arc::clone(&handlers.released))
+                    .and_then(|_| register_usize(signal, Arc::clone(&handlers.note), number));
+            }
+            handlers
+        })
+    }
+
+    /// While this lives, the three signals only leave a note. Not to be nested.
+    #[derive(Debug)]
+    pub(crate) struct Held;
 
     impl Held {
         /// Begins to hold.
         pub(crate) fn begin() -> Self {
-            let note = Arc::new(AtomicUsize::new(0));
-            let hook = |signal: i32| {
-                let number = usize::try_from(signal).unwrap_or_default();
-                signal_hook::flag::register_usize(signal, Arc::clone(&note), number).ok()
-            };
-            let hooks = [SIGHUP, SIGINT, SIGTERM].into_iter().filter_map(hook).collect();
-            Self { note, hooks }
+            handlers().released.store(false, Ordering::SeqCst);
+            Self
         }
 
         /// Whether one has come.
         pub(crate) fn came(&self) -> bool {
-            self.note.load(Ordering::SeqCst) != 0
+            handlers().note.load(Ordering::SeqCst) != 0
         }
 
         /// Delivers what came, as dropping does.
@@ -43,12 +57,9 @@ mod unix {
     }
 
     impl Drop for Held {
-        /// Delivers what came.
         fn drop(&mut self) {
-            for hook in self.hooks.drain(..) {
-                signal_hook::low_level::unregister(hook);
-            }
-            if let Ok(signal @ 1..) = i32::try_from(self.note.load(Ordering::SeqCst)) {
+            handlers().released.store(true, Ordering::SeqCst);
+            if let Ok(signal @ 1..) = i32::try_from(handlers().note.load(Ordering::SeqCst)) {
                 let _ = signal_hook::low_level::emulate_default_handler(signal); // does not return
             }
         }

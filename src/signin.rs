@@ -17,7 +17,7 @@ use crate::failure::{self, fail, fail_hint};
 use crate::lock::{Lock, Waited};
 use crate::login::{self, Wishes};
 use crate::paths::Paths;
-use crate::store::{self, Shelf, Stored};
+use crate::store::{self, Kind, Shelf, Stored};
 use crate::token::Session;
 use crate::{routes, terminal};
 
@@ -90,7 +90,11 @@ pub(crate) fn lazily(
     if unanswered {
         let _ = std::fs::write(&mark, b""); // without it the next tool opens a page: a nuisance, no loss
     }
-    outcome
+    let (session, kind) = outcome?;
+    if kind == Kind::Plain {
+        terminal::say(&format!("account `{name}`: the session is kept {}", store::in_words(&paths.data, name, &kind)));
+    }
+    Ok(session)
 }
 
 /// Signs in because a person said so; an older session stays until the new one is saved.
@@ -100,7 +104,7 @@ pub(crate) fn by_person(
     client: &Client,
     wishes: &Wishes,
     now: u64,
-) -> Result<Session> {
+) -> Result<(Session, Kind)> {
     let name = &account.name;
     store::make_folder(&paths.data)?;
     let path = store::beside(&paths.data, name, "signin");
@@ -117,9 +121,9 @@ pub(crate) fn by_person(
         let what = format!("account `{name}`: another sign-in has been going on for {} s", client.timeout);
         return Err(fail_hint(Exit::Busy, what, "end it (Ctrl-C in its terminal) and try again"));
     };
-    let session = lead(paths, account, client, wishes, &mut lock, now)?;
+    let kept = lead(paths, account, client, wishes, &mut lock, now)?;
     let _ = std::fs::remove_file(store::beside(&paths.data, name, "mark")); // tools may ask again
-    Ok(session)
+    Ok(kept)
 }
 
 /// The sign-in itself, its save, and its outcome for those who wait.
@@ -130,7 +134,7 @@ fn lead(
     wishes: &Wishes,
     lock: &mut Lock,
     now: u64,
-) -> Result<Session> {
+) -> Result<(Session, Kind)> {
     let id = login::fresh_id();
     let began = write(lock, &Outcome { id: id.clone(), failed: None });
     began
@@ -143,7 +147,7 @@ fn lead(
             match save(paths, account, &shelf, &mut session) {
                 Ok(()) => {
                     signed_in.saved();
-                    Ok(session)
+                    Ok((session, shelf.kind()))
                 }
                 Err(why) => {
                     signed_in.lost();

@@ -7,10 +7,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::account::Account;
-use crate::broker::{look, now};
-use crate::config::{Config, shown, token_variable};
+use crate::account::token_variable;
+use crate::broker::look;
+use crate::clock::now;
+use crate::config;
 use crate::failure;
 use crate::paths::{Paths, set};
+use crate::shown::shown;
 use crate::store::{self, Kind};
 use crate::token::{Session, Token, TokenKind, masked};
 
@@ -27,7 +30,7 @@ pub(crate) struct State {
 
 /// Every configured account, or the named one.
 pub(crate) fn states(paths: &Paths, named: Option<&str>) -> Result<Vec<State>> {
-    let config = Config::load(paths)?;
+    let config = config::load(paths)?;
     let sealed = store::sealed_names(&paths.data)?;
     let sole = (config.accounts.len() == 1).then(|| config.accounts.keys().next().cloned()).flatten();
     let default = config.default.clone().or(sole);
@@ -113,7 +116,7 @@ impl State {
                 None => "never: there is no refresh token".to_owned(),
             },
         );
-        line("kept", kept(paths, &self.account.name, kind));
+        line("kept", store::in_words(&paths.data, &self.account.name, kind));
         line(
             "serves",
             if session.serves.is_empty() {
@@ -162,7 +165,7 @@ impl State {
                 value["signed_in_at"] = session.signed_in_at.into();
                 value["refreshable"] = session.refresh_token.is_some().into();
                 value["tokens"] = json!(tokens);
-                value["kept"] = kept(paths, &self.account.name, kind).into();
+                value["kept"] = store::in_words(&paths.data, &self.account.name, kind).into();
                 value["serves"] = json!(session.serves);
             }
         }
@@ -198,15 +201,5 @@ fn span(seconds: u64) -> String {
         120..=7_199 => format!("{} min", seconds / 60),
         7_200..=172_799 => format!("{} h", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
-    }
-}
-
-/// Where and how, in words that hide nothing.
-pub(crate) fn kept(paths: &Paths, name: &str, kind: &Kind) -> String {
-    match kind {
-        Kind::Sealed(id) => format!("sealed with key {id} of the OS keychain, in `{}`", paths.data.display()),
-        Kind::Plain => {
-            format!("NOT sealed, in a file that only you can read (0600): `{}`", paths.data.join(name).display())
-        }
     }
 }

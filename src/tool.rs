@@ -10,6 +10,7 @@ use hallpass_protocol::talk::{Call, Exit, Failure, Framing, MAX_INPUT, Protocol,
 use zeroize::Zeroizing;
 
 use crate::broker::{self, Caller};
+use crate::clock;
 use crate::failure::{self, fail};
 use crate::paths::{Paths, set};
 use crate::terminal;
@@ -39,7 +40,7 @@ fn talk(door: Door) -> Result<Exit> {
     let paths = Paths::find(config.as_deref())?;
     let account = account.or_else(|| set("HALLPASS_ACCOUNT"));
     let caller = Caller { paths: &paths, account: account.as_deref(), command: door.name };
-    let call = Call { name: door.name, args: &args, env: &set, now: broker::now() };
+    let call = Call { name: door.name, args: &args, env: &set, now: clock::now() };
     let mut input = Input::default();
     let mut step = door.protocol.start(&call);
     loop {
@@ -58,7 +59,6 @@ fn talk(door: Door) -> Result<Exit> {
                 }
                 return Ok(exit);
             }
-            Then::PassOn | _ => return Err(fail(Exit::Bug, "a protocol asked for a turn that is not built yet")),
         };
     }
 }

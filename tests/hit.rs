@@ -7,7 +7,7 @@ use crate::runs::{Done, done, has};
 use crate::world::World;
 
 /// The system calls of one run.
-fn traced(world: &World, args: &[&str], stdin: &str) -> Option<(Done, String)> {
+pub fn traced(world: &World, args: &[&str], stdin: &str) -> Option<(Done, String)> {
     if !has("strace") {
         return None;
     }
@@ -19,7 +19,7 @@ fn traced(world: &World, args: &[&str], stdin: &str) -> Option<(Done, String)> {
     Some((done, fs::read_to_string(&log).unwrap()))
 }
 
-fn calls<'a>(log: &'a str, names: &[&str]) -> Vec<&'a str> {
+pub fn calls<'a>(log: &'a str, names: &[&str]) -> Vec<&'a str> {
     let named = |line: &&str| {
         let call = line.split_once(' ').map_or("", |(_, call)| call.trim_start());
         names.iter().any(|name| call.starts_with(&format!("{name}(")))

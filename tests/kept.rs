@@ -7,15 +7,18 @@ use crate::runs::{Done, done, has};
 use crate::world::{BIN, World};
 
 /// git with hallpass as its only helper; prompts are answered by a script that says so.
-struct Git {
-    world: World,
+pub struct Git {
+    pub world: World,
     program: &'static str,
 }
 
 impl Git {
     /// None where git is missing.
     fn new(config: &str) -> Option<Git> {
-        let git = has("git").then(|| Git { world: World::bare(), program: "git" })?;
+        Git::at(World::bare(), config)
+    }
+    pub fn at(world: World, config: &str) -> Option<Git> {
+        let git = has("git").then(|| Git { world, program: "git" })?;
         git.world.config(config);
         git.world.script(
             "askpass",
@@ -27,7 +30,7 @@ impl Git {
         Git::new("keep = \"always\"\n")
     }
     /// `git -c EXTRA credential OPERATION` with these lines on stdin.
-    fn run(&self, extra: &str, operation: &str, lines: &str) -> Done {
+    pub fn run(&self, extra: &str, operation: &str, lines: &str) -> Done {
         let helper = format!("credential.helper=!'{BIN}' git");
         let mut command = self
             .world
@@ -39,14 +42,14 @@ impl Git {
         let mut command = assert_cmd::Command::from_std(command);
         done(command.write_stdin(lines).timeout(std::time::Duration::from_secs(60)))
     }
-    fn approve(&self, lines: &str) {
+    pub fn approve(&self, lines: &str) {
         self.run("a.b=c", "approve", lines).silent();
     }
     fn reject(&self, lines: &str) {
         self.run("a.b=c", "reject", lines).silent();
     }
     #[track_caller]
-    fn fills(&self, lines: &str, want: &str) {
+    pub fn fills(&self, lines: &str, want: &str) {
         self.fills_with("a.b=c", lines, want);
     }
     #[track_caller]
@@ -67,25 +70,51 @@ impl Git {
     }
 }
 
-fn at(host: &str) -> String {
+pub fn at(host: &str) -> String {
     format!("protocol=https\nhost={host}\n")
 }
-fn pair(username: &str, password: &str) -> String {
+pub fn pair(username: &str, password: &str) -> String {
     format!("username={username}\npassword={password}\n")
 }
-fn asked(host: &str) -> String {
+pub fn asked(host: &str) -> String {
     at(host) + &pair("askpass-username", "askpass-password")
 }
 /// One stored credential that the later steps look for.
-fn store(git: &Git, host: &str, username: &str, password: &str) {
+pub fn store(git: &Git, host: &str, username: &str, password: &str) {
     git.approve(&(at(host) + &pair(username, password)));
 }
 
-#[test]
-fn cases_1_to_6_a_password_is_kept_for_its_protocol_host_and_user() {
-    let Some(git) = Git::keeping() else { return };
+/// Every case is a test here, in a store that keeps all it gets; `sealed_places` runs them once more with a keychain.
+macro_rules! cases {
+    ($($case:ident)*) => {
+        #[cfg(target_os = "linux")]
+        pub const CASES: &[(&str, fn(&Git))] = &[$((stringify!($case), $case)),*];
+        mod unsealed {
+            $(#[test]
+            fn $case() {
+                super::Git::keeping().iter().for_each(super::$case);
+            })*
+        }
+    };
+}
+cases! {
+    cases_1_to_6_a_password_is_kept_for_its_protocol_host_and_user
+    case_7_the_path_counts_where_git_sends_it
+    case_8_the_second_password_wins_and_can_be_rejected
+    case_9_rejecting_a_host_forgets_all_of_it
+    cases_10_to_13_two_users_live_side_by_side
+    case_14_empty_username_and_password_are_kept_as_they_are
+    case_15_rejecting_without_a_username_erases_all_that_match
+    case_16_a_long_header_confuses_nobody
+    cases_17_to_21_expiry_and_a_foreign_refresh_token_come_back
+    cases_22_to_24_a_kept_authtype_needs_the_capability
+    cases_25_to_27_a_kept_authtype_belongs_to_its_user
+    case_28_the_ephemeral_is_not_kept
+}
+
+fn cases_1_to_6_a_password_is_kept_for_its_protocol_host_and_user(git: &Git) {
     git.fills(&at("example.com"), &asked("example.com"));
-    store(&git, "example.com", "store-user", "store-pass");
+    store(git, "example.com", "store-user", "store-pass");
     git.fills(&at("example.com"), &(at("example.com") + &pair("store-user", "store-pass")));
     let http = "protocol=http\nhost=example.com\n";
     git.fills(http, &format!("{http}{}", pair("askpass-username", "askpass-password")));
@@ -93,9 +122,7 @@ fn cases_1_to_6_a_password_is_kept_for_its_protocol_host_and_user() {
     git.fills(&(at("example.com") + "username=other\n"), &(at("example.com") + &pair("other", "askpass-password")));
 }
 
-#[test]
-fn case_7_the_path_counts_where_git_sends_it() {
-    let Some(git) = Git::keeping() else { return };
+fn case_7_the_path_counts_where_git_sends_it(git: &Git) {
     let path = |name: &str| format!("{}path={name}\n", at("path.tld"));
     let useful = "credential.useHttpPath=true";
     git.run(useful, "approve", &(path("foo.git") + &pair("user", "pass"))).silent();
@@ -103,22 +130,18 @@ fn case_7_the_path_counts_where_git_sends_it() {
     git.fills_with(useful, &path("foo.git"), &(path("foo.git") + &pair("user", "pass")));
 }
 
-#[test]
-fn case_8_the_second_password_wins_and_can_be_rejected() {
-    let Some(git) = Git::keeping() else { return };
+fn case_8_the_second_password_wins_and_can_be_rejected(git: &Git) {
     let place = at("overwrite.tld") + "username=user\n";
-    store(&git, "overwrite.tld", "user", "pass1");
-    store(&git, "overwrite.tld", "user", "pass2");
+    store(git, "overwrite.tld", "user", "pass1");
+    store(git, "overwrite.tld", "user", "pass2");
     git.fills(&place, &(at("overwrite.tld") + &pair("user", "pass2")));
     git.reject(&(at("overwrite.tld") + &pair("user", "pass2")));
     git.fills(&place, &(at("overwrite.tld") + &pair("user", "askpass-password")));
 }
 
-#[test]
-fn case_9_rejecting_a_host_forgets_all_of_it() {
-    let Some(git) = Git::keeping() else { return };
-    store(&git, "example.com", "one", "1");
-    store(&git, "example.com", "two", "2");
+fn case_9_rejecting_a_host_forgets_all_of_it(git: &Git) {
+    store(git, "example.com", "one", "1");
+    store(git, "example.com", "two", "2");
     git.reject(&at("example.com"));
     git.fills(&at("example.com"), &asked("example.com"));
     for user in ["one", "two"] {
@@ -127,13 +150,11 @@ fn case_9_rejecting_a_host_forgets_all_of_it() {
     }
 }
 
-#[test]
-fn cases_10_to_13_two_users_live_side_by_side() {
-    let Some(git) = Git::keeping() else { return };
+fn cases_10_to_13_two_users_live_side_by_side(git: &Git) {
     let user = |name: &str| format!("{}username={name}\n", at("users.tld"));
     let has = |name: &str, password: &str| git.fills(&user(name), &(at("users.tld") + &pair(name, password)));
-    store(&git, "users.tld", "user1", "pass1");
-    store(&git, "users.tld", "user2", "pass2");
+    store(git, "users.tld", "user1", "pass1");
+    store(git, "users.tld", "user2", "pass2");
     has("user1", "pass1");
     has("user2", "pass2");
     git.reject(&(at("users.tld") + &pair("user1", "not-pass1")));
@@ -143,18 +164,14 @@ fn cases_10_to_13_two_users_live_side_by_side() {
     has("user2", "pass2");
 }
 
-#[test]
-fn case_14_empty_username_and_password_are_kept_as_they_are() {
-    let Some(git) = Git::keeping() else { return };
-    store(&git, "sso.tld", "", "");
+fn case_14_empty_username_and_password_are_kept_as_they_are(git: &Git) {
+    store(git, "sso.tld", "", "");
     git.fills(&at("sso.tld"), &(at("sso.tld") + &pair("", "")));
 }
 
-#[test]
-fn case_15_rejecting_without_a_username_erases_all_that_match() {
-    let Some(git) = Git::keeping() else { return };
-    store(&git, "all.tld", "user-a", "pass1");
-    store(&git, "all.tld", "user-b", "pass1");
+fn case_15_rejecting_without_a_username_erases_all_that_match(git: &Git) {
+    store(git, "all.tld", "user-a", "pass1");
+    store(git, "all.tld", "user-b", "pass1");
     git.reject(&at("all.tld"));
     for user in ["user-a", "user-b"] {
         let place = format!("{}username={user}\n", at("all.tld"));
@@ -162,19 +179,15 @@ fn case_15_rejecting_without_a_username_erases_all_that_match() {
     }
 }
 
-#[test]
-fn case_16_a_long_header_confuses_nobody() {
-    let Some(git) = Git::keeping() else { return };
-    store(&git, "victim.example.com", "user", "to-be-stolen");
+fn case_16_a_long_header_confuses_nobody(git: &Git) {
+    store(git, "victim.example.com", "user", "to-be-stolen");
     for size in [900, 1010, 1015, 1024, 2000, 65_000] {
         let header = format!("wwwauth[]=basic realm={}host=victim.example.com\n", "a".repeat(size));
         git.fills(&(at("badguy.example.com") + &header), &(asked("badguy.example.com") + &header));
     }
 }
 
-#[test]
-fn cases_17_to_21_expiry_and_a_foreign_refresh_token_come_back() {
-    let Some(git) = Git::keeping() else { return };
+fn cases_17_to_21_expiry_and_a_foreign_refresh_token_come_back(git: &Git) {
     let lines = |expiry: &str| format!("{}{}{expiry}", at("expiry.tld"), pair("user", "pass"));
     let with = "password_expiry_utc=9999999998\n";
     git.approve(&lines(with));
@@ -187,9 +200,10 @@ fn cases_17_to_21_expiry_and_a_foreign_refresh_token_come_back() {
     git.fills(&at("refresh.tld"), &refresh);
 }
 
-#[test]
-fn cases_22_to_24_a_kept_authtype_needs_the_capability() {
-    let Some(git) = Git::keeping().filter(Git::knows_authtype) else { return };
+fn cases_22_to_24_a_kept_authtype_needs_the_capability(git: &Git) {
+    if !git.knows_authtype() {
+        return;
+    }
     let announced = "capability[]=authtype\n";
     let kept = "authtype=Bearer\ncredential=random-token\n";
     git.approve(&format!("{announced}{kept}{}", at("bearer.tld")));
@@ -197,9 +211,10 @@ fn cases_22_to_24_a_kept_authtype_needs_the_capability() {
     git.fills(&at("bearer.tld"), &asked("bearer.tld"));
 }
 
-#[test]
-fn cases_25_to_27_a_kept_authtype_belongs_to_its_user() {
-    let Some(git) = Git::keeping().filter(Git::knows_authtype) else { return };
+fn cases_25_to_27_a_kept_authtype_belongs_to_its_user(git: &Git) {
+    if !git.knows_authtype() {
+        return;
+    }
     let announced = "capability[]=authtype\n";
     let kept = "authtype=Bearer\ncredential=other-token\n";
     let user = |name: &str| format!("{}username={name}\n", at("bearer.tld"));
@@ -209,9 +224,10 @@ fn cases_25_to_27_a_kept_authtype_belongs_to_its_user() {
     assert!(!done.out.contains("other-token") && done.out.contains("askpass-password"), "{done:?}");
 }
 
-#[test]
-fn case_28_the_ephemeral_is_not_kept() {
-    let Some(git) = Git::keeping().filter(Git::knows_authtype) else { return };
+fn case_28_the_ephemeral_is_not_kept(git: &Git) {
+    if !git.knows_authtype() {
+        return;
+    }
     let announced = "capability[]=authtype\n";
     git.approve(&format!("{announced}authtype=Bearer\ncredential=git2-token\nephemeral=1\n{}", at("git2.tld")));
     git.approve(&format!("{announced}{}{}ephemeral=1\n", at("git3.tld"), pair("user", "fleeting")));

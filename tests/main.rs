@@ -31,6 +31,8 @@ mod hit;
 mod idp;
 #[cfg(unix)]
 mod kept;
+#[cfg(target_os = "linux")]
+mod keychains;
 #[cfg(unix)]
 mod kubectl;
 #[cfg(unix)]
@@ -50,6 +52,14 @@ mod refresh;
 mod relay;
 #[cfg(unix)]
 mod runs;
+#[cfg(target_os = "linux")]
+mod sealed;
+#[cfg(target_os = "linux")]
+mod sealed_damage;
+#[cfg(target_os = "linux")]
+mod sealed_places;
+#[cfg(target_os = "linux")]
+mod secret_service;
 #[cfg(unix)]
 mod secrets;
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! A plain record of the store, read and rewritten as the contract says it looks.
+//! Records of the store, read and rewritten as the contract says they look.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -37,6 +37,70 @@ pub fn write(path: &Path, json: &Value) {
     let body = json.to_string();
     let aside = path.with_extension("test");
     fs::write(&aside, format!("{HEAD}{}\n{body}", checksum(body.as_bytes()))).unwrap();
+    fs::set_permissions(&aside, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&aside, path).unwrap();
+}
+
+/// Makes every token of the record this much older.
+pub fn shift(record: &mut Value, seconds: i64) {
+    for token in record["tokens"].as_array_mut().unwrap() {
+        for key in ["obtained_at", "expires_at"] {
+            if let Some(time) = token[key].as_i64() {
+                token[key] = (time - seconds).into();
+            }
+        }
+    }
+}
+
+/// The id and the key of what hallpass keeps in a keychain.
+#[cfg(target_os = "linux")]
+fn parts(item: &[u8]) -> (String, Vec<u8>) {
+    let text = std::str::from_utf8(item).expect("ASCII");
+    let (id, key) = text.strip_prefix("hallpass-key-1 ").and_then(|text| text.split_once(' ')).expect("two words");
+    let byte = |at| u8::from_str_radix(&key[at..at + 2], 16).expect("hex");
+    (id.to_owned(), (0..key.len()).step_by(2).map(byte).collect())
+}
+
+#[cfg(target_os = "linux")]
+pub fn key_id(item: &[u8]) -> String {
+    parts(item).0
+}
+
+/// A sealed record is ChaCha20-Poly1305 over its body; the header line and the record's name are sealed with it.
+#[cfg(target_os = "linux")]
+fn cipher(path: &Path, item: &[u8]) -> (String, ring::aead::LessSafeKey, ring::aead::Aad<Vec<u8>>) {
+    use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, UnboundKey};
+    let (id, key) = parts(item);
+    let head = format!("hallpass-record 1 sealed {id}\n");
+    let name = path.file_name().unwrap().to_str().unwrap().split('@').next().unwrap();
+    let with = Aad::from(format!("{head}{name}").into_bytes());
+    (head, LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &key).unwrap()), with)
+}
+
+/// The JSON of a sealed record.
+#[cfg(target_os = "linux")]
+pub fn unseal(path: &Path, item: &[u8]) -> Value {
+    let mut bytes = fs::read(path).unwrap();
+    if bytes.starts_with(b"hallpass-intent ") {
+        bytes.drain(..=bytes.iter().position(|byte| *byte == b'\n').unwrap());
+    }
+    let (head, key, with) = cipher(path, item);
+    let sealed = bytes.strip_prefix(head.as_bytes()).expect("a sealed record of this key");
+    let (nonce, text) = sealed.split_at(12);
+    let nonce = ring::aead::Nonce::try_assume_unique_for_key(nonce).unwrap();
+    let mut text = text.to_vec();
+    serde_json::from_slice(key.open_in_place(nonce, with, &mut text).expect("the seal")).expect("JSON")
+}
+
+/// A sealed record with this JSON, put in place in one step.
+#[cfg(target_os = "linux")]
+pub fn seal(path: &Path, item: &[u8], json: &Value) {
+    let (head, key, with) = cipher(path, item);
+    let nonce = std::array::from_fn(|at| std::process::id().to_le_bytes()[at % 4]);
+    let mut text = json.to_string().into_bytes();
+    key.seal_in_place_append_tag(ring::aead::Nonce::assume_unique_for_key(nonce), with, &mut text).unwrap();
+    let aside = path.with_extension("test");
+    fs::write(&aside, [head.as_bytes(), &nonce, &text].concat()).unwrap();
     fs::set_permissions(&aside, fs::Permissions::from_mode(0o600)).unwrap();
     fs::rename(&aside, path).unwrap();
 }

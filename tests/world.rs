@@ -1,5 +1,7 @@
 //! A scratch home with one account `work`, a browser that is a script, and the real binary.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -32,12 +34,24 @@ pub enum Behaviour {
 
 pub struct World {
     dir: TempDir,
+    /// What the environment of the children has, or has not, beside the usual.
+    env: BTreeMap<&'static str, Option<OsString>>,
+}
+
+impl Drop for World {
+    /// The kernel would keep the key of a keychain's world for twelve hours.
+    fn drop(&mut self) {
+        if !self.env.is_empty() {
+            let _ = self.command(&["lock"]).output();
+        }
+    }
 }
 
 impl World {
     /// No configuration at all.
     pub fn bare() -> World {
-        let world = World { dir: tempfile::Builder::new().prefix("hallpass-").tempdir().unwrap() };
+        let world =
+            World { dir: tempfile::Builder::new().prefix("hallpass-").tempdir().unwrap(), env: BTreeMap::new() };
         for folder in ["home/.config/hallpass", "home/.data", "home/.state", "browser"] {
             fs::create_dir_all(world.path(folder)).unwrap();
         }
@@ -137,7 +151,24 @@ esac
             .env("HALLPASS_STORE", "file")
             .env("HALLPASS_INTERACTIVE", "never")
             .env("BROWSER", self.path("browser/run"))
-            .current_dir(self.path("home"))
+            .current_dir(self.path("home"));
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+    /// From now on every child has this variable.
+    #[cfg(target_os = "linux")]
+    pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.env.insert(name, Some(value.into()));
+    }
+    /// From now on no child has this variable.
+    #[cfg(target_os = "linux")]
+    pub fn unset(&mut self, name: &'static str) {
+        self.env.insert(name, None);
     }
 
     /// The binary, as a plain command.
@@ -213,13 +244,7 @@ esac
     /// Makes every token of the record this much older.
     pub fn shift(&self, seconds: i64) {
         let mut record = self.record();
-        for token in record["tokens"].as_array_mut().unwrap() {
-            for key in ["obtained_at", "expires_at"] {
-                if let Some(time) = token[key].as_i64() {
-                    token[key] = (time - seconds).into();
-                }
-            }
-        }
+        record::shift(&mut record, seconds);
         record::write(&self.data("work"), &record);
     }
     /// The names in the data folder that hold something: no locks, marks or routes.

@@ -4,6 +4,7 @@ mod browser;
 mod listener;
 mod pages;
 mod paste;
+mod response;
 mod token;
 
 use std::time::Instant;
@@ -15,14 +16,16 @@ use serde::Deserialize;
 
 use crate::account::{Client, Flow};
 use crate::claims::Claims;
-use crate::config::shown;
 use crate::discovery::{self, Server};
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
 use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Trouble};
+use crate::shown::shown;
+use crate::signals::Held;
 use crate::token::{How, Session, Token, TokenKind};
-use listener::{Callback, Response};
+use listener::Callback;
 use pages::Page;
+use response::Response;
 
 /// What the person asked for on the command line, or nothing.
 #[derive(Debug, Clone)]
@@ -48,6 +51,8 @@ impl Default for Wishes {
 pub(crate) struct SignedIn {
     pub(crate) session: Session,
     browser: Option<Callback>,
+    /// From the moment the code is spent until this is dropped, nothing may cut us short.
+    _held: Held,
 }
 
 impl SignedIn {
@@ -82,7 +87,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     let http = Http::new(client.ca_file.as_deref())?;
     let mut attempt = Attempt { account, client, wishes, http, server: None, until: browser::until(client.timeout) };
     if flow == Flow::Token {
-        return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None });
+        return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });
     }
     attempt.server = Some(discovery::server(account, client, &attempt.http)?);
     if flow == Flow::Paste {
@@ -90,11 +95,14 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
             return Err(paste::needs_a_terminal(account));
         }
         let (code, request) = paste::code(&attempt)?;
-        return Ok(SignedIn { session: attempt.trade(&code, &request, How::Paste, now)?, browser: None });
+        let held = Held::begin();
+        let session = attempt.trade(&code, &request, How::Paste, now)?;
+        return Ok(SignedIn { session, browser: None, _held: held });
     }
     let (code, request, callback) = browser::code(&attempt)?;
+    let held = Held::begin();
     match attempt.trade(&code, &request, How::Browser, now) {
-        Ok(session) => Ok(SignedIn { session, browser: Some(callback) }),
+        Ok(session) => Ok(SignedIn { session, browser: Some(callback), _held: held }),
         Err(why) => {
             callback.finish(Page::Failed);
             Err(why)

@@ -5,7 +5,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 
 use super::Attempt;
-use super::listener::{Response, response};
+use super::response::{Response, response};
 use crate::failure::{fail, fail_hint};
 use crate::oauth::AuthorizationRequest;
 use crate::terminal::{Echo, ask, say};

@@ -101,6 +101,15 @@ impl Next {
     }
 }
 
+/// Writes a file that holds no secret and whose loss costs nothing; still nobody else's to read.
+pub(super) fn write_small(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(bytes)
+}
+
 /// Renames a complete `ID.next` over `ID`.
 pub(super) fn replace(next: &Path, record: &Path) -> Result<()> {
     fs::rename(next, record)

@@ -28,7 +28,7 @@ use file::Next;
 pub(crate) use file::make_folder;
 use key::{DataKey, KeyId};
 pub(crate) use record::{Intent, Kind, checksum};
-pub(crate) use unlock::{BACKGROUND, PRESENT, lock as drop_cached_key};
+pub(crate) use unlock::{BACKGROUND, lock as drop_cached_key};
 
 /// A record as it was read.
 #[derive(Debug)]
@@ -130,6 +130,18 @@ impl Shelf {
         }
     }
 
+    /// The highest generation that was written here. A record with a lower one was put back from somewhere.
+    pub(crate) fn seen(&self) -> u64 {
+        let text = std::fs::read_to_string(self.seen_file()).unwrap_or_default();
+        text.trim().parse().unwrap_or_default()
+    }
+
+    fn seen_file(&self) -> PathBuf {
+        let mut name = self.record().into_os_string();
+        name.push(".seen");
+        name.into()
+    }
+
     /// Puts the intent on disk. Only under the lock.
     pub(crate) fn begin(&self, intent: &Intent) -> Result<Writer<'_>> {
         Ok(Writer { shelf: self, next: Next::begin(&self.record(), intent)? })
@@ -178,6 +190,8 @@ impl Writer<'_> {
         let value = shelf.with_unknown_fields(serde_json::to_value(value)?)?;
         let body = Zeroizing::new(serde_json::to_vec(&value)?);
         self.next.commit(&record::encode(&shelf.name, &body, shelf.key.as_ref()))?;
+        // Behind by one after a crash here, which does no harm.
+        let _ = file::write_small(&shelf.seen_file(), generation_of(&body).to_string().as_bytes());
         if shelf.key.is_some() {
             file::remove(&shelf.data.join(&shelf.name))?;
         } else {
@@ -204,7 +218,9 @@ pub(crate) fn remove(data: &Path, name: &str) -> Result<bool> {
     let mut was_there = false;
     for found in records(data)?.into_iter().filter(|found| found.name == name) {
         was_there |= file::remove(&data.join(&found.file))?;
-        file::remove(&data.join(format!("{}.next", found.file)))?;
+        for suffix in ["next", "seen"] {
+            file::remove(&data.join(format!("{}.{suffix}", found.file)))?;
+        }
     }
     for suffix in ["next", "ahead", "mark"] {
         file::remove(&beside(data, name, suffix))?;
@@ -244,9 +260,20 @@ pub(crate) fn records(data: &Path) -> Result<Vec<RecordFile>> {
     Ok(found)
 }
 
-/// The accounts with a sealed record.
+/// The accounts with a sealed session; kept passwords, whose names begin with `+`, are none.
 pub(crate) fn sealed_names(data: &Path) -> Result<Vec<String>> {
-    Ok(records(data)?.into_iter().filter(|found| found.sealed).map(|found| found.name).collect())
+    let sealed = records(data)?.into_iter().filter(|found| found.sealed && !found.name.starts_with('+'));
+    Ok(sealed.map(|found| found.name).collect())
+}
+
+/// Where and how, in words that hide nothing.
+pub(crate) fn in_words(data: &Path, name: &str, kind: &Kind) -> String {
+    match kind {
+        Kind::Sealed(id) => format!("sealed with key {id} of the OS keychain, in `{}`", data.display()),
+        Kind::Plain => {
+            format!("NOT sealed, in a file that only you can read (0600): `{}`", data.join(name).display())
+        }
+    }
 }
 
 fn generation_of(body: &[u8]) -> u64 {

@@ -4,6 +4,7 @@
 //! whole store, after the keychain said in so many words that it has none, and only while no record is sealed.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -20,14 +21,17 @@ use crate::lock::{Lock, Waited};
 pub(crate) const BACKGROUND: Duration = Duration::from_secs(3);
 
 /// How long when a person is signing in, who may have to type its password.
-pub(crate) const PRESENT: Duration = Duration::from_secs(60);
+const PRESENT: Duration = Duration::from_secs(60);
+
+/// How long a sign-in looks for the key: only on macOS does looking itself ask the person.
+const LOOK: Duration = if cfg!(target_os = "macos") { PRESENT } else { BACKGROUND };
 
 /// The key for reading a sealed record.
 pub(super) fn held(data: &Path, patience: Duration) -> Result<DataKey> {
     if let Some(key) = cached(data) {
         return Ok(key);
     }
-    let key = keychain::read(patience).map_err(|trouble| match trouble {
+    let key = read_once(patience).map_err(|trouble| match trouble {
         Trouble::Absent => fail_hint(
             Exit::Store,
             format!("the sessions in `{}` are sealed with a key that is no longer in the keychain", data.display()),
@@ -39,14 +43,23 @@ pub(super) fn held(data: &Path, patience: Duration) -> Result<DataKey> {
     Ok(key)
 }
 
+/// A keychain that did not answer is not waited for again by the same process: `status` looks at every account.
+fn read_once(patience: Duration) -> Result<DataKey, Trouble> {
+    static TROUBLE: OnceLock<Trouble> = OnceLock::new();
+    match TROUBLE.get() {
+        Some(trouble) => Err(trouble.clone()),
+        None => keychain::read(patience).inspect_err(|trouble| drop(TROUBLE.set(trouble.clone()))),
+    }
+}
+
 /// The key for a new record, or `None` where there is no keychain and none is demanded.
 pub(super) fn for_new(data: &Path, wish: StoreWish, sealed: &[String]) -> Result<Option<DataKey>> {
     if wish == StoreWish::File {
         return Ok(None);
     }
-    let read = match keychain::read(PRESENT) {
+    let read = match keychain::read(LOOK) {
         // Somebody is here to type the keychain's password into the desktop's own dialog.
-        Err(Trouble::Locked) => keychain::unlock(PRESENT).and_then(|()| keychain::read(PRESENT)),
+        Err(Trouble::Locked) => keychain::unlock(PRESENT).and_then(|()| keychain::read(LOOK)),
         answer => answer,
     };
     match read {
@@ -63,7 +76,7 @@ pub(super) fn for_new(data: &Path, wish: StoreWish, sealed: &[String]) -> Result
 /// The key, if reading it needs neither a person nor patience: for deciding whether a password can be kept sealed.
 pub(super) fn at_hand(data: &Path) -> Option<DataKey> {
     cached(data).or_else(|| {
-        let key = keychain::read(BACKGROUND).ok()?;
+        let key = read_once(BACKGROUND).ok()?;
         cache(data, &key);
         Some(key)
     })

@@ -1,18 +1,20 @@
 //! The person's door: what somebody types in a terminal
 
+mod words;
+
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::talk::{Exit, Failure, Request, Target, Verb};
+use hallpass_protocol::talk::{Exit, Request, Target, Verb};
 use serde_json::{Value, json};
 
 use crate::account::Flow;
-use crate::broker::now;
 use crate::choice::{Choice, Rule};
+use crate::clock::now;
 use crate::failure::{self, fail, fail_hint};
 use crate::login::Wishes;
 use crate::need::Need;
@@ -20,171 +22,7 @@ use crate::paths::{Paths, set};
 use crate::renew::Renewal;
 use crate::{enrol, logout, routes, signin, status, store, terminal};
 
-const AFTER_HELP: &str = "\
-Tools:
-  hallpass git get|store|erase      git's credential helper:  git config --global credential.helper '!hallpass git'
-  hallpass kubectl                  a kubeconfig's exec plugin
-  hallpass get [ACCOUNT|URL]        the token on one line:    curl -H \"Authorization: Bearer $(hallpass get)\" ...
-  hallpass header [ACCOUNT|URL]     the header line:          hallpass header | curl -H @- https://...
-  hallpass json get|store|erase     JSON on stdin and stdout
-  hallpass store|erase              git's key=value on stdin
-
-Examples:
-  hallpass login https://git.example.com --issuer https://id.example.com --client-id my-client
-  hallpass status
-  TOKEN=$(hallpass get work)
-
-Exit codes: 0 answered, 2 usage, 3 no account or credential for this, 4 sign in first, 5 sign-in denied or abandoned,
-6 network or server, 7 store, 8 waited too long, 9 refused for safety, 10 configuration, 129/130/143 interrupted";
-
-/// Sign in once; every tool that can ask a helper for a credential gets a fresh one.
-#[derive(Parser)]
-#[command(name = "hallpass", version, after_help = AFTER_HELP)]
-struct Cli {
-    /// The configuration file
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The account, where several could be meant
-    #[arg(long, global = true, value_name = "NAME")]
-    account: Option<String>,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Sign in to an account, or to a new one for a URL
-    Login(Login),
-    /// Revoke the session at the server and forget it
-    Logout(Logout),
-    /// Every account: signed in or not, until when, kept where (offline)
-    Status(Shown),
-    /// Who is signed in (offline)
-    Whoami(Shown),
-    /// List the accounts, or choose the default one
-    Accounts(Accounts),
-    /// Get a new token now, whatever the old one's age
-    Refresh(Named),
-    /// Forget the cached key: sealed sessions need the keychain again
-    Lock,
-    /// Make the program names that tools look for (git-credential-hallpass, ...) in a folder
-    Link {
-        /// A folder on PATH
-        dir: PathBuf,
-    },
-    /// Print a token for a script
-    #[command(
-        after_help = "Options: --json, --min-ttl TIME (as in 10m). `hallpass get -` reads git's question from stdin."
-    )]
-    Get(Words),
-    /// Print the Authorization header line
-    Header(Words),
-    /// Answer git: get, store, erase, capability; the question on stdin
-    Git(Words),
-    /// Answer kubectl, which asks in KUBERNETES_EXEC_INFO
-    Kubectl(Words),
-    /// Answer in JSON: get, store, erase; the question on stdin
-    Json(Words),
-    /// git's `store`
-    #[command(hide = true)]
-    Store(Words),
-    /// git's `erase`
-    #[command(hide = true)]
-    Erase(Words),
-}
-
-#[derive(Args)]
-struct Login {
-    /// An account's name, or the URL it is to serve
-    what: Option<String>,
-    /// Paste the answer back: the browser is on another machine
-    #[arg(long, visible_alias = "no-browser")]
-    paste: bool,
-    /// Take a token instead: from stdin, or typed unseen
-    #[arg(long, visible_alias = "token-stdin", conflicts_with = "paste", num_args = 0..=1, value_name = "TOKEN", hide_possible_values = true)]
-    with_token: Option<Option<String>>,
-    /// A token on the command line (others can see it there)
-    #[arg(short, long, value_name = "TOKEN", conflicts_with = "paste")]
-    token: Option<String>,
-    /// Print the page's address, alone on stdout, and open nothing
-    #[arg(long)]
-    no_open: bool,
-    /// The port of the loopback redirect
-    #[arg(long)]
-    port: Option<u16>,
-    /// How long to wait for the person, as in 5m
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    timeout: Option<u64>,
-    /// The authorization server of a new account
-    #[arg(long, value_name = "URL")]
-    issuer: Option<String>,
-    /// The client registered there
-    #[arg(long, value_name = "ID")]
-    client_id: Option<String>,
-    /// A scope to ask for; may be given several times
-    #[arg(long)]
-    scope: Vec<String>,
-}
-
-#[derive(Args)]
-struct Logout {
-    /// The account
-    name: Option<String>,
-    /// All accounts, and the cached key
-    #[arg(long, conflicts_with = "name")]
-    all: bool,
-    /// Only forget it here; the server is not told
-    #[arg(long, conflicts_with = "revoke")]
-    local: bool,
-    /// Revoke it at the server (as is done anyway where the server can)
-    #[arg(long)]
-    revoke: bool,
-}
-
-#[derive(Args)]
-struct Shown {
-    /// The account
-    name: Option<String>,
-    /// As JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct Accounts {
-    #[command(subcommand)]
-    command: Option<AccountsCommand>,
-}
-
-#[derive(Subcommand)]
-enum AccountsCommand {
-    /// List them
-    List,
-    /// Make one the default
-    Use {
-        /// The account
-        name: String,
-    },
-}
-
-#[derive(Args)]
-struct Named {
-    /// The account
-    name: Option<String>,
-}
-
-#[derive(Args)]
-struct Words {
-    /// What the tool says
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    words: Vec<OsString>,
-}
-
-fn time(text: &str) -> Result<u64, String> {
-    hallpass_protocol::seconds(text)
-        .filter(|seconds| *seconds > 0)
-        .ok_or_else(|| "not a time such as 90s or 5m".to_owned())
-}
+use words::{Accounts, AccountsCommand, Cli, Command, Login, Logout, usage};
 
 /// Runs a command; the exit code.
 pub(crate) fn run(program: &OsString, words: &[OsString]) -> Exit {
@@ -207,19 +45,6 @@ pub(crate) fn run(program: &OsString, words: &[OsString]) -> Exit {
             failure.exit
         }
     }
-}
-
-/// clap's words in our voice. Only its first line: the rest can repeat what was typed.
-fn usage(why: &clap::Error) -> Failure {
-    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
-    let text = why.render().to_string();
-    let what = match why.kind() {
-        DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand => "a command is missing",
-        _ => text.lines().next().unwrap_or_default().trim_start_matches("error: "),
-    };
-    let near = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    let hint = near.map_or(String::new(), |near| format!("{near}; "));
-    Failure::new(Exit::Usage, what.replace('\'', "`")).hint(format!("{}`hallpass --help`", hint.replace('\'', "`")))
 }
 
 fn command(cli: Cli) -> Result<Exit> {
@@ -291,7 +116,7 @@ fn sign_in(paths: &Paths, named: Option<&str>, login: Login) -> Result<Exit> {
         Some(name) => name,
         None => chosen(paths, login.what.as_deref(), named)?.account.name,
     };
-    let config = crate::config::Config::load(paths)?;
+    let config = crate::config::load(paths)?;
     let Some((account, client)) = config.account(&name) else {
         return Err(fail_hint(
             Exit::Missing,
@@ -319,13 +144,9 @@ fn sign_in(paths: &Paths, named: Option<&str>, login: Login) -> Result<Exit> {
         token: token.map(Secret::new),
         url_to: if login.no_open { |url| drop(out(&[url.to_owned()])) } else { |url| terminal::say(url) },
     };
-    let session = signin::by_person(paths, account, &client, &wishes, now())?;
+    let (session, kind) = signin::by_person(paths, account, &client, &wishes, now())?;
     let who = session.identity.map_or(String::new(), |identity| format!(" as {identity}"));
-    let state = status::states(paths, Some(&name))?.pop();
-    let kept = match state.map(|state| state.session) {
-        Some(Ok(Some((_, kind)))) => status::kept(paths, &name, &kind),
-        _ => "nowhere: it is gone already".to_owned(),
-    };
+    let kept = store::in_words(&paths.data, &name, &kind);
     terminal::say(&format!("signed in to account `{name}`{who}; kept {kept}"));
     Ok(Exit::Answered)
 }
@@ -359,10 +180,10 @@ fn sign_out(paths: &Paths, named: Option<&str>, words: &Logout) -> Result<Exit> 
 fn show_status(paths: &Paths, name: Option<&str>, as_json: bool) -> Result<Exit> {
     let states = status::states(paths, name)?;
     if let Some(name) = name.filter(|_| states.is_empty()) {
-        let what = format!("there is no account `{}`", crate::config::shown(name));
+        let what = format!("there is no account `{}`", crate::shown::shown(name));
         return Err(fail_hint(Exit::Missing, what, "`hallpass accounts` lists them"));
     }
-    if as_json || crate::config::Config::load(paths)?.json {
+    if as_json || crate::config::load(paths)?.json {
         let list: Vec<Value> = states.iter().map(|state| state.json(paths)).collect();
         return out(&[json!({ "accounts": list }).to_string()]);
     }

@@ -1,24 +1,15 @@
-//! The grants: what is asked of the token endpoint, and what its answers mean
+//! What the token endpoint answers, right or wrong
 //!
-//! The `oauth2` crate builds the authorization URL, PKCE and state. Its reading of answers is both too strict and too
-//! trusting for real servers (a quoted `expires_in` fails, a token with a line break passes), so every POST goes
-//! through one lenient and careful [`Grants::ask`].
+//! Lenient where servers differ (a quoted `expires_in`, a 201, a form in place of JSON, an error with status 200) and
+//! strict where it matters (a token with a line break, two of one member, another token type).
 
-use anyhow::Result;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hallpass_protocol::secret::{Secret, exposed_option};
-use hallpass_protocol::talk::Exit;
-use oauth2::basic::{BasicClient, BasicErrorResponseType};
-use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
+use oauth2::basic::BasicErrorResponseType;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::account::Client;
-use crate::config::shown;
-use crate::discovery::Server;
-use crate::failure::fail;
-use crate::http::{Answer, Http, Unanswered, endpoint};
+use crate::http::Answer;
+use crate::shown::printable;
 
 /// The longest life we believe: a wrong unit must not make a token immortal.
 const TEN_YEARS: f64 = 10.0 * 365.0 * 86_400.0;
@@ -47,146 +38,6 @@ pub(crate) enum Trouble {
     Lost(String),
 }
 
-/// The token endpoint of one client.
-#[derive(Debug)]
-pub(crate) struct Grants<'a> {
-    pub(crate) http: &'a Http,
-    pub(crate) token_endpoint: &'a str,
-    pub(crate) client_id: &'a str,
-    pub(crate) secret: Option<Secret>,
-}
-
-impl Grants<'_> {
-    /// Trades the code of an authorization response.
-    pub(crate) fn code(&self, code: &Secret, request: &AuthorizationRequest) -> Result<Grant, Trouble> {
-        self.ask(&[
-            ("grant_type", "authorization_code"),
-            ("code", code.expose()),
-            ("redirect_uri", &request.redirect_uri),
-            ("code_verifier", request.verifier.expose()),
-        ])
-    }
-
-    /// Spends a refresh token. Scope is not asked for: what was granted stays granted.
-    pub(crate) fn refresh(&self, token: &Secret, extra: &[(&str, &str)]) -> Result<Grant, Trouble> {
-        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
-        form.extend_from_slice(extra);
-        self.ask(&form)
-    }
-
-    /// Tells the server that a token is not to be used any more (RFC 7009). An unknown token is no error there.
-    pub(crate) fn revoke(&self, endpoint: &str, token: &Secret, hint: &str) -> Result<(), String> {
-        match self.post(endpoint, &[("token", token.expose()), ("token_type_hint", hint)]) {
-            Ok(answer) if answer.status < 300 => Ok(()),
-            Ok(answer) => Err(format!("it answered {}", answer.status)),
-            Err(why) => Err(why.why().to_owned()),
-        }
-    }
-
-    fn ask(&self, form: &[(&str, &str)]) -> Result<Grant, Trouble> {
-        match self.post(self.token_endpoint, form) {
-            Ok(answer) => read(&endpoint(self.token_endpoint), &answer),
-            Err(Unanswered::NotSent(why)) => Err(Trouble::Later(why)),
-            Err(Unanswered::Lost(why)) => Err(Trouble::Lost(why)),
-        }
-    }
-
-    /// One way of naming the client, never both (RFC 6749 2.3): a secret goes into the header, a public client's
-    /// identifier into the form.
-    fn post(&self, url: &str, form: &[(&str, &str)]) -> std::result::Result<Answer, Unanswered> {
-        match &self.secret {
-            Some(secret) => {
-                let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let pair = format!("{}:{}", encode(self.client_id), encode(secret.expose()));
-                self.http.post(url, Some(&Secret::new(format!("Basic {}", STANDARD.encode(pair)))), form)
-            }
-            None => {
-                let mut form = form.to_vec();
-                form.push(("client_id", self.client_id));
-                self.http.post(url, None, &form)
-            }
-        }
-    }
-}
-
-/// The secret of a confidential client.
-pub(crate) fn client_secret(client: &Client) -> Result<Option<Secret>> {
-    let Some(file) = &client.client_secret_file else { return Ok(None) };
-    let text = std::fs::read_to_string(file).map_err(|why| {
-        fail(Exit::Config, format!("`client_secret_file` `{}` cannot be read: {why}", file.display()))
-    })?;
-    let secret = Secret::new(text.trim_end_matches(['\r', '\n']));
-    match secret.is_one_line() {
-        true => Ok(Some(secret)),
-        false => Err(fail(Exit::Config, format!("`client_secret_file` `{}` is not one line", file.display()))),
-    }
-}
-
-/// A request for a person's consent, and what its answer must match.
-#[derive(Debug)]
-pub(crate) struct AuthorizationRequest {
-    pub(crate) url: String,
-    pub(crate) redirect_uri: String,
-    pub(crate) state: Secret,
-    pub(crate) nonce: Secret,
-    verifier: Secret,
-}
-
-impl AuthorizationRequest {
-    /// Fresh 256-bit verifier, state and nonce for each attempt.
-    pub(crate) fn new(
-        account: &str,
-        client: &Client,
-        server: &Server,
-        client_id: &str,
-        redirect_uri: &str,
-    ) -> Result<Self> {
-        let config = |what: &str| fail(Exit::Config, format!("account `{account}` {what}"));
-        let endpoint = server.authorization_endpoint.clone().ok_or_else(|| config("has no authorization endpoint"))?;
-        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let nonce = CsrfToken::new_random_len(32);
-        let built = BasicClient::new(ClientId::new(client_id.to_owned()))
-            .set_auth_uri(AuthUrl::new(endpoint).map_err(|_| config("has an authorization endpoint that is no URL"))?)
-            .set_redirect_uri(
-                RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| config("has no usable redirect URI"))?,
-            );
-        let mut request = built
-            .authorize_url(|| CsrfToken::new_random_len(32))
-            .set_pkce_challenge(challenge)
-            .add_scopes(client.scope.iter().cloned().map(Scope::new));
-        if client.scope.iter().any(|scope| scope == "openid") {
-            request = request.add_extra_param("nonce", nonce.secret());
-        }
-        if client.scope.iter().any(|scope| scope == "offline_access") {
-            request = request.add_extra_param("prompt", "consent"); // OpenID Connect Core 11 demands both together
-        }
-        for (name, value) in resource(client, None) {
-            request = request.add_extra_param(name, value);
-        }
-        let (url, state) = request.url();
-        Ok(Self {
-            url: url.to_string(),
-            redirect_uri: redirect_uri.to_owned(),
-            state: Secret::new(state.secret()),
-            nonce: Secret::new(nonce.secret()),
-            verifier: Secret::new(verifier.secret()),
-        })
-    }
-}
-
-/// What the token is for, as its server wants it said: RFC 8707 `resource` for a URI, `audience` for other names.
-pub(crate) fn resource<'a>(client: &'a Client, audience: Option<&'a str>) -> Vec<(&'static str, &'a str)> {
-    match audience {
-        Some(audience) if audience.contains("://") => vec![("resource", audience)],
-        Some(audience) => vec![("audience", audience)],
-        None => {
-            let resource = client.resource.as_deref().map(|resource| ("resource", resource));
-            let audience = client.audience.as_deref().map(|audience| ("audience", audience));
-            resource.into_iter().chain(audience).collect()
-        }
-    }
-}
-
 /// The members of a token answer, right or wrong. `Value` where servers differ in type.
 #[derive(Deserialize, Default)]
 struct Body {
@@ -203,7 +54,7 @@ struct Body {
     error_description: Option<Value>,
 }
 
-fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
+pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
     let status = answer.status;
     if let (300..=399, location) = (status, &answer.location) {
         let to = location.as_deref().unwrap_or("nowhere");
@@ -273,13 +124,6 @@ fn form(bytes: &[u8]) -> Option<Body> {
         }
     }
     (body.access_token.is_some() || body.error.is_some()).then_some(body)
-}
-
-/// A server's words, safe for a terminal: RFC 6749 5.2 allows printable ASCII only.
-pub(crate) fn printable(text: &str) -> String {
-    let clean: String =
-        text.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' }).collect();
-    shown(&clean)
 }
 
 #[cfg(test)]

@@ -1,0 +1,229 @@
+//! Reads the tables of `config.toml`
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use toml_edit::{Document, Item, Table};
+
+use super::values::Values;
+use super::words::{Config, Keep};
+use crate::account::{Account, Client, Flow, HandOut, Interactive, Spelling, StoreWish, is_name, token_variable};
+use crate::paths::Paths;
+use crate::shown::shown;
+
+const TOP: &[&str] = &["default", "output", "keep", "account"];
+const KEYS: &[&str] = &[
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "revocation_endpoint",
+    "userinfo_endpoint",
+    "client_id",
+    "client_secret_file",
+    "scope",
+    "resource",
+    "audience",
+    "serves",
+    "username",
+    "hand_out",
+    "authorization",
+    "flow",
+    "redirect_uri",
+    "redirect_ports",
+    "ca_file",
+    "store",
+    "leeway",
+    "refresh_ahead",
+    "timeout",
+    "interactive",
+];
+
+/// Reads the whole file.
+pub(super) fn read(paths: &Paths, text: &str) -> Result<Config> {
+    Tables(Values { paths, text }).read()
+}
+
+struct Tables<'a>(Values<'a>);
+
+impl Tables<'_> {
+    fn read(&self) -> Result<Config> {
+        let document = Document::parse(self.0.text).map_err(|why| {
+            let what = why.message().lines().next().unwrap_or("it is not TOML").to_owned();
+            let at = why.span().and_then(|span| self.0.text.get(span)).unwrap_or_default().trim();
+            let at = if at.is_empty() || at.contains('\n') { String::new() } else { format!(": `{}`", shown(at)) };
+            self.0.error(why.span(), what + &at)
+        })?;
+        let mut config = Config::default();
+        self.0.known(document.as_table(), TOP, "")?;
+        for (key, item) in document.as_table().iter() {
+            match key {
+                "default" => config.default = Some(self.0.string(key, item)?),
+                "output" => config.json = self.0.choice(key, item, &[("text", false), ("json", true)])?,
+                "keep" => {
+                    let words = [("sealed", Keep::Sealed), ("always", Keep::Always), ("never", Keep::Never)];
+                    config.keep = self.0.choice(key, item, &words)?;
+                }
+                _ => config.accounts = self.accounts(item)?,
+            }
+        }
+        if let Some(name) = config.default.as_deref().filter(|name| !config.accounts.contains_key(*name)) {
+            let span = document.get("default").and_then(Item::span);
+            return Err(self
+                .0
+                .error(span, format!("`default` names the account `{}`, which is not here", shown(name))));
+        }
+        Ok(config)
+    }
+
+    fn accounts(&self, item: &Item) -> Result<BTreeMap<String, (Account, Client)>> {
+        let mut accounts = BTreeMap::new();
+        let Some(tables) = item.as_table_like() else {
+            return Err(self.0.error(item.span(), "accounts are tables: `[account.NAME]`"));
+        };
+        for (name, item) in tables.iter() {
+            if !is_name(name) {
+                let what = format!("`{}` is no account name: up to 64 of a-z, 0-9, `_` and `-`", shown(name));
+                return Err(self.0.error(item.span(), what));
+            }
+            let Some(table) = item.as_table() else {
+                return Err(self
+                    .0
+                    .error(item.span(), format!("`account.{name}` is no table: write `[account.{name}]`")));
+            };
+            accounts.insert(name.to_owned(), self.account(name, table)?);
+        }
+        self.no_shared_variable(&accounts, item)?;
+        Ok(accounts)
+    }
+
+    fn account(&self, name: &str, table: &Table) -> Result<(Account, Client)> {
+        self.0.known(table, KEYS, &format!(" of account `{name}`"))?;
+        let mut account = Account {
+            name: name.to_owned(),
+            username: "oauth2".to_owned(),
+            form: Spelling::Auto,
+            hand_out: HandOut::Auto,
+            leeway: 60,
+            ahead: 20,
+            store: StoreWish::Auto,
+        };
+        let mut client = Client { timeout: 300, ..Client::default() };
+        for (key, item) in table.iter() {
+            match key {
+                "issuer" => client.issuer = Some(self.0.endpoint(key, item)?),
+                "authorization_endpoint" => client.authorization_endpoint = Some(self.0.endpoint(key, item)?),
+                "token_endpoint" => client.token_endpoint = Some(self.0.endpoint(key, item)?),
+                "revocation_endpoint" => client.revocation_endpoint = Some(self.0.endpoint(key, item)?),
+                "userinfo_endpoint" => client.userinfo_endpoint = Some(self.0.endpoint(key, item)?),
+                "client_id" => client.client_id = Some(self.0.string(key, item)?),
+                "client_secret_file" => client.client_secret_file = Some(self.0.file(key, item)?),
+                "scope" => client.scope = self.0.strings(key, item)?,
+                "resource" => client.resource = Some(self.0.string(key, item)?),
+                "audience" => client.audience = Some(self.0.string(key, item)?),
+                "serves" => client.serves = self.0.serves(key, item)?,
+                "username" => {
+                    account.username = self.0.string(key, item)?;
+                    if account.username.is_empty() {
+                        let what = "`username` is empty: git drops the token of a user without a name";
+                        return Err(self.0.error(item.span(), what));
+                    }
+                }
+                "hand_out" => {
+                    let words = [("access_token", HandOut::AccessToken), ("id_token", HandOut::IdToken)];
+                    account.hand_out = self.0.choice(key, item, &words)?;
+                }
+                "authorization" => {
+                    let words = [("auto", Spelling::Auto), ("basic", Spelling::Basic), ("bearer", Spelling::Bearer)];
+                    account.form = self.0.choice(key, item, &words)?;
+                }
+                "flow" => {
+                    let words = [
+                        ("auto", Flow::Auto),
+                        ("browser", Flow::Browser),
+                        ("paste", Flow::Paste),
+                        ("token", Flow::Token),
+                    ];
+                    client.flow = self.0.choice(key, item, &words)?;
+                }
+                "redirect_uri" => client.redirect_uri = Some(self.0.redirect(key, item)?),
+                "redirect_ports" => client.redirect_ports = self.0.ports(key, item)?,
+                "ca_file" => client.ca_file = Some(self.0.file(key, item)?),
+                "store" => {
+                    let words =
+                        [("auto", StoreWish::Auto), ("keychain", StoreWish::Keychain), ("file", StoreWish::File)];
+                    account.store = self.0.choice(key, item, &words)?;
+                }
+                "leeway" => account.leeway = self.0.seconds(key, item)?,
+                "timeout" => client.timeout = self.0.seconds(key, item)?.max(1),
+                "refresh_ahead" => account.ahead = self.0.hundredths(key, item)?,
+                _ => {
+                    let words =
+                        [("auto", Interactive::Auto), ("never", Interactive::Never), ("always", Interactive::Always)];
+                    client.interactive = self.0.choice(key, item, &words)?;
+                }
+            }
+        }
+        Ok((account, client))
+    }
+
+    /// `HALLPASS_TOKEN_MY_APP` must not mean two accounts.
+    fn no_shared_variable(&self, accounts: &BTreeMap<String, (Account, Client)>, item: &Item) -> Result<()> {
+        let mut seen = BTreeMap::new();
+        for name in accounts.keys() {
+            if let Some(other) = seen.insert(token_variable(name), name) {
+                let what = format!("accounts `{other}` and `{name}` share the variable `{}`", token_variable(name));
+                return Err(self.0.error(item.span(), what));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Paths};
+
+    fn read(text: &str) -> Result<Config, String> {
+        let paths = Paths { config: "c.toml".into(), named: false, data: "d".into() };
+        super::read(&paths, text).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn a_whole_account() {
+        let config = read(
+            "default = \"work\"\n[account.work]\nissuer = \"https://id.example.com\"\nclient_id = \"cli\"\n\
+             scope = [\"openid\"]\nserves = [\"https://git.example.com\"]\nleeway = \"2m\"\nrefresh_ahead = 0.5\n",
+        )
+        .expect("a configuration");
+        let (account, client) = config.account("work").expect("the account");
+        assert_eq!((account.leeway, account.ahead, client.timeout), (120, 50, 300));
+    }
+
+    #[test]
+    fn errors_name_file_line_and_the_nearest_key() {
+        for (text, words) in [
+            ("x = 1\n", "c.toml:1: unknown key `x`"),
+            (
+                "[account.work]\n\nisuer = \"https://h\"\n",
+                "c.toml:3: unknown key `isuer` of account `work`; did you mean `issuer`?",
+            ),
+            (
+                "[account.work]\nissuer = \"http://id.example.com\"\n",
+                "c.toml:2: `issuer` `http://id.example.com` is http://",
+            ),
+            ("[account.work]\nserves = [\"https://a\",\n\"http://b\"]\n", "c.toml:3: `serves`: `http://b`"),
+            ("[account.Work]\n", "c.toml:1: `Work` is no account name"),
+            ("default = \"x\"\n", "c.toml:1: `default` names the account `x`"),
+            ("[account.a-b]\n[account.a_b]\n", "share the variable `HALLPASS_TOKEN_A_B`"),
+            ("keep = \"some\"\n", "c.toml:1: `keep` is none of \"sealed\""),
+            ("a = \n", "c.toml:1: "),
+            (
+                "[account.work]\nredirect_uri = \"http://evil.example/\"\n",
+                "c.toml:2: `redirect_uri` is not on this machine",
+            ),
+        ] {
+            let why = read(text).expect_err(text);
+            assert!(why.starts_with("c.toml:") && why.contains(words), "{text:?}: {why}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The command line: what a person can type, and its help
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hallpass_protocol::talk::{Exit, Failure};
+
+const AFTER_HELP: &str = "\
+Tools:
+  hallpass git get|store|erase      git's credential helper:  git config --global credential.helper '!hallpass git'
+  hallpass kubectl                  a kubeconfig's exec plugin
+  hallpass get [ACCOUNT|URL]        the token on one line:    curl -H \"Authorization: Bearer $(hallpass get)\" ...
+  hallpass header [ACCOUNT|URL]     the header line:          hallpass header | curl -H @- https://...
+  hallpass json get|store|erase     JSON on stdin and stdout
+  hallpass store|erase              git's key=value on stdin
+
+Examples:
+  hallpass login https://git.example.com --issuer https://id.example.com --client-id my-client
+  hallpass status
+  TOKEN=$(hallpass get work)
+
+Exit codes: 0 answered, 2 usage, 3 no account or credential for this, 4 sign in first, 5 sign-in denied or abandoned,
+6 network or server, 7 store, 8 waited too long, 9 refused for safety, 10 configuration, 129/130/143 interrupted";
+
+/// Sign in once; every tool that can ask a helper for a credential gets a fresh one.
+#[derive(Parser)]
+#[command(name = "hallpass", version, after_help = AFTER_HELP)]
+pub(super) struct Cli {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The account, where several could be meant
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) account: Option<String>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Sign in to an account, or to a new one for a URL
+    Login(Login),
+    /// Revoke the session at the server and forget it
+    Logout(Logout),
+    /// Every account: signed in or not, until when, kept where (offline)
+    Status(Shown),
+    /// Who is signed in (offline)
+    Whoami(Shown),
+    /// List the accounts, or choose the default one
+    Accounts(Accounts),
+    /// Get a new token now, whatever the old one's age
+    Refresh(Named),
+    /// Forget the cached key: sealed sessions need the keychain again
+    Lock,
+    /// Make the program names that tools look for (git-credential-hallpass, ...) in a folder
+    Link {
+        /// A folder on PATH
+        dir: PathBuf,
+    },
+    /// Print a token for a script
+    #[command(
+        after_help = "Options: --json, --min-ttl TIME (as in 10m). `hallpass get -` reads git's question from stdin."
+    )]
+    Get(Words),
+    /// Print the Authorization header line
+    Header(Words),
+    /// Answer git: get, store, erase, capability; the question on stdin
+    Git(Words),
+    /// Answer kubectl, which asks in KUBERNETES_EXEC_INFO
+    Kubectl(Words),
+    /// Answer in JSON: get, store, erase; the question on stdin
+    Json(Words),
+    /// git's `store`
+    #[command(hide = true)]
+    Store(Words),
+    /// git's `erase`
+    #[command(hide = true)]
+    Erase(Words),
+}
+
+#[derive(Args)]
+pub(super) struct Login {
+    /// An account's name, or the URL it is to serve
+    pub(super) what: Option<String>,
+    /// Paste the answer back: the browser is on another machine
+    #[arg(long, visible_alias = "no-browser")]
+    pub(super) paste: bool,
+    /// Take a token instead: from stdin, or typed unseen
+    #[arg(long, visible_alias = "token-stdin", conflicts_with = "paste", num_args = 0..=1, value_name = "TOKEN", hide_possible_values = true)]
+    pub(super) with_token: Option<Option<String>>,
+    /// A token on the command line (others can see it there)
+    #[arg(short, long, value_name = "TOKEN", conflicts_with = "paste")]
+    pub(super) token: Option<String>,
+    /// Print the page's address, alone on stdout, and open nothing
+    #[arg(long)]
+    pub(super) no_open: bool,
+    /// The port of the loopback redirect
+    #[arg(long)]
+    pub(super) port: Option<u16>,
+    /// How long to wait for the person, as in 5m
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) timeout: Option<u64>,
+    /// The authorization server of a new account
+    #[arg(long, value_name = "URL")]
+    pub(super) issuer: Option<String>,
+    /// The client registered there
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+    /// A scope to ask for; may be given several times
+    #[arg(long)]
+    pub(super) scope: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Logout {
+    /// The account
+    pub(super) name: Option<String>,
+    /// All accounts, and the cached key
+    #[arg(long, conflicts_with = "name")]
+    pub(super) all: bool,
+    /// Only forget it here; the server is not told
+    #[arg(long, conflicts_with = "revoke")]
+    pub(super) local: bool,
+    /// Revoke it at the server (as is done anyway where the server can)
+    #[arg(long)]
+    pub(super) revoke: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Shown {
+    /// The account
+    pub(super) name: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Accounts {
+    #[command(subcommand)]
+    pub(super) command: Option<AccountsCommand>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum AccountsCommand {
+    /// List them
+    List,
+    /// Make one the default
+    Use {
+        /// The account
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Named {
+    /// The account
+    pub(super) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Words {
+    /// What the tool says
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) words: Vec<OsString>,
+}
+
+fn time(text: &str) -> Result<u64, String> {
+    hallpass_protocol::seconds(text)
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(|| "not a time such as 90s or 5m".to_owned())
+}
+
+/// clap's words in our voice. Only its first line: the rest can repeat what was typed.
+pub(super) fn usage(why: &clap::Error) -> Failure {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    let text = why.render().to_string();
+    let what = match why.kind() {
+        DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand => "a command is missing",
+        _ => text.lines().next().unwrap_or_default().trim_start_matches("error: "),
+    };
+    let near = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let hint = near.map_or(String::new(), |near| format!("{near}; "));
+    Failure::new(Exit::Usage, what.replace('\'', "`")).hint(format!("{}`hallpass --help`", hint.replace('\'', "`")))
+}

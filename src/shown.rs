@@ -1,0 +1,18 @@
+//! Text from outside, made safe for a terminal
+
+/// Text from a file or the command line inside a message: no control characters, and not all of a long one.
+pub(crate) fn shown(text: &str) -> String {
+    let clean: String = text
+        .chars()
+        .take(80)
+        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] })
+        .collect();
+    if text.chars().count() > 80 { clean + "…" } else { clean }
+}
+
+/// A server's words, safe for a terminal: RFC 6749 5.2 allows printable ASCII only.
+pub(crate) fn printable(text: &str) -> String {
+    let clean: String =
+        text.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' }).collect();
+    shown(&clean)
+}
