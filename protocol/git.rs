@@ -240,6 +240,7 @@ mod tests {
             expires_at: Some(1_795_349_999),
             id: "9f2c61d04b7e83aa".into(),
             form,
+            headers: Vec::new(),
         };
         Git.reply(&call, request, &Reply::Pass(Box::new(credential))).say.expose().to_owned()
     }

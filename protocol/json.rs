@@ -11,6 +11,8 @@
 //! `store` takes `token`, `username` and `expires_at`; `erase` takes `token`, and then drops only that one.
 //! Unknown fields are skipped; a field that stands twice, and text after the document, are refused.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
@@ -45,6 +47,9 @@ struct Answer<'a> {
     username: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
+    /// Beside `Authorization`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<&'a str, &'a str>,
 }
 
 impl Protocol for Json {
@@ -120,6 +125,7 @@ pub(crate) fn answer(request: &Request, reply: &Reply) -> Step {
             },
             username: &credential.username,
             expires_at: credential.expires_at,
+            headers: credential.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
         },
         Reply::Kept(kept) => Answer {
             account: "",
@@ -127,6 +133,7 @@ pub(crate) fn answer(request: &Request, reply: &Reply) -> Step {
             token_type: kept.authtype.as_deref().unwrap_or("Basic"),
             username: kept.username.as_deref().unwrap_or_default(),
             expires_at: kept.expires_at,
+            headers: BTreeMap::new(),
         },
         Reply::Done => return Step::answer("{}\n"),
         other => return said(&other.failure(request)),

@@ -165,6 +165,7 @@ mod tests {
                 expires_at: Some(1_795_350_896),
                 id: String::new(),
                 form: Form::Auto,
+                headers: Vec::new(),
             };
             let request = Request::new(Verb::Get, Target::Default);
             let step = Kubectl.reply(&call, &request, &Reply::Pass(Box::new(credential)));

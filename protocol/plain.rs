@@ -3,6 +3,7 @@
 //! ```text
 //! argv   hallpass get [ACCOUNT|URL] [--min-ttl 10m]     stdout TOKEN
 //! argv   hallpass header [ACCOUNT|URL]                  stdout Authorization: Bearer TOKEN
+//!                                                              X-Tenant: acme          where the account has one
 //! ```
 //!
 //! stdin is never read: a script that is piped into a shell must survive `$(hallpass get)`. One line and nothing
@@ -62,7 +63,13 @@ impl Protocol for Plain {
 
 fn header(credential: &Credential) -> Step {
     match credential.kind {
-        Kind::Bearer => Step::answer(format!("Authorization: Bearer {}\n", credential.secret.expose())),
+        Kind::Bearer => {
+            let mut lines = format!("Authorization: Bearer {}\n", credential.secret.expose());
+            for (name, value) in &credential.headers {
+                lines += &format!("{name}: {value}\n");
+            }
+            Step::answer(lines)
+        }
         Kind::IdToken => {
             let what = format!("account `{}`: an id_token does not belong in a header", credential.account);
             Step::fail(Failure::new(Exit::Refused, what))

@@ -261,6 +261,8 @@ pub struct Credential {
     pub id: String,
     /// How the account wants it spelled where a tool offers a choice.
     pub form: Form,
+    /// Other headers that the server wants beside the token, for doors that can carry them.
+    pub headers: Vec<(String, String)>,
 }
 
 /// What a credential is. A writer that cannot carry a kind answers [`Reply::Unsupported`].

@@ -4,8 +4,12 @@
 
 use std::path::PathBuf;
 
+use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Form;
 use serde::{Deserialize, Serialize};
+
+use crate::paths::set;
+use crate::provider::Provider;
 
 /// What a hit needs to know: small, because it is read from the route file at every call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,14 @@ pub(crate) struct Account {
     pub(crate) ahead: u64,
     #[serde(default)]
     pub(crate) store: StoreWish,
+    /// The provider's own variable for a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token_env: Option<String>,
+    /// The header that names the tenant, and the tenant that the configuration names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant_header: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<String>,
 }
 
 /// [`Form`], as it is written in files.
@@ -74,6 +86,7 @@ pub(crate) struct Client {
     pub(crate) issuer: Option<String>,
     pub(crate) authorization_endpoint: Option<String>,
     pub(crate) token_endpoint: Option<String>,
+    pub(crate) device_authorization_endpoint: Option<String>,
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) userinfo_endpoint: Option<String>,
     pub(crate) client_id: Option<String>,
@@ -90,6 +103,10 @@ pub(crate) struct Client {
     /// Seconds a person has to sign in.
     pub(crate) timeout: u64,
     pub(crate) interactive: Interactive,
+    /// The row it comes from.
+    pub(crate) provider: Option<Provider>,
+    /// It stands in no configuration: the row alone makes it.
+    pub(crate) built_in: bool,
 }
 
 /// How to sign in.
@@ -99,6 +116,7 @@ pub(crate) enum Flow {
     Auto,
     Browser,
     Paste,
+    Device,
     Token,
 }
 
@@ -116,6 +134,32 @@ pub(crate) enum Interactive {
 pub(crate) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte))
+}
+
+impl Account {
+    /// An account with nothing but a name.
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            username: "oauth2".to_owned(),
+            form: Spelling::Auto,
+            hand_out: HandOut::Auto,
+            leeway: 60,
+            ahead: 20,
+            store: StoreWish::Auto,
+            token_env: None,
+            tenant_header: None,
+            tenant: None,
+        }
+    }
+
+    /// The token that stands in for the session, and the variable it is in: our own before the provider's.
+    pub(crate) fn token_from_environment(&self) -> Option<(String, Secret)> {
+        let own = token_variable(&self.name);
+        let found = |variable: String| Some((set(&variable)?, variable));
+        let (token, variable) = found(own).or_else(|| found(self.token_env.clone()?))?;
+        Some((variable, Secret::new(token)))
+    }
 }
 
 /// The variable that stands in for an account's session: `HALLPASS_TOKEN_MY_APP` for `my-app`.

@@ -14,12 +14,11 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Credential, Exit, Kind, Kinds, Refused, Reply, Request, Target, Verb};
 
 use crate::account::Account;
-use crate::account::token_variable;
 use crate::choice::{Choice, Rule};
 use crate::clock::now;
 use crate::failure::{self, fail_hint};
 use crate::need::{Need, is_refused, no_such_token};
-use crate::paths::{Paths, set};
+use crate::paths::Paths;
 use crate::renew::Renewal;
 use crate::store::{self, Stored};
 use crate::token::{Freshness, Session, Token, TokenKind, Wants};
@@ -33,6 +32,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) account: Option<&'a str>,
     /// The door, for those who wait for us: `git`, `get`.
     pub(crate) command: &'a str,
+    /// `--tenant`.
+    pub(crate) tenant: Option<&'a str>,
 }
 
 impl<'a> Caller<'a> {
@@ -85,8 +86,10 @@ fn nobody_serves(caller: Caller<'_>, request: &Request) -> Result<bool> {
 fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential> {
     let (account, now) = (&rule.account, now());
     let name = &account.name;
-    if let Some(secret) = set(&token_variable(name)) {
-        return from_variable(account, request, Secret::new(secret), now);
+    if let Some((variable, secret)) = account.token_from_environment() {
+        let mut credential = from_variable(account, request, &variable, secret, now)?;
+        credential.headers = headers(caller, account, None);
+        return Ok(credential);
     }
     let renewal = caller.renewal(rule, now);
     let mut need = Need::of(request, account);
@@ -95,11 +98,11 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
         check_place(session, request, name)?;
         if let Some(token) = need.token(session) {
             match (is_refused(request, token), token.freshness(now, need.wants)) {
-                (false, Freshness::Fresh) => return Ok(credential(account, token, need.wants)),
+                (false, Freshness::Fresh) => return Ok(credential(caller, account, session, token, need.wants)),
                 (false, Freshness::Ageing) => {
                     let renewed = renewal.ahead(&need);
                     let token = renewed.as_ref().and_then(|session| need.token(session)).unwrap_or(token);
-                    return Ok(credential(account, token, need.wants));
+                    return Ok(credential(caller, account, session, token, need.wants));
                 }
                 (true, _) => {
                     renewal.brake(session, token)?;
@@ -113,7 +116,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let session = renewal.renew(&need, request.no_prompt)?;
     check_place(&session, request, name)?;
     match need.token(&session) {
-        Some(token) => Ok(credential(account, token, need.wants)),
+        Some(token) => Ok(credential(caller, account, &session, token, need.wants)),
         None => Err(no_such_token(name, &need)),
     }
 }
@@ -130,7 +133,7 @@ fn check_place(session: &Session, request: &Request, name: &str) -> Result<()> {
     }
 }
 
-fn credential(account: &Account, token: &Token, wants: Wants) -> Credential {
+fn credential(caller: Caller<'_>, account: &Account, session: &Session, token: &Token, wants: Wants) -> Credential {
     Credential {
         account: account.name.clone(),
         username: account.username.clone(),
@@ -142,12 +145,19 @@ fn credential(account: &Account, token: &Token, wants: Wants) -> Credential {
         expires_at: token.expires_at.map(|expires_at| expires_at.saturating_sub(token.leeway(wants))),
         id: token.id.clone(),
         form: account.form.into(),
+        headers: headers(caller, account, session.tenant.as_deref()),
     }
 }
 
+/// The tenant, as its provider wants it said: flag, configuration, the one of the sign-in.
+fn headers(caller: Caller<'_>, account: &Account, signed_in: Option<&str>) -> Vec<(String, String)> {
+    let tenant = caller.tenant.or(account.tenant.as_deref()).or(signed_in);
+    account.tenant_header.clone().zip(tenant.map(str::to_owned)).into_iter().collect()
+}
+
 /// `HALLPASS_TOKEN_WORK`: for the account's places only, never saved and never refreshed.
-fn from_variable(account: &Account, request: &Request, secret: Secret, now: u64) -> Result<Credential> {
-    let (name, variable) = (&account.name, token_variable(&account.name));
+fn from_variable(account: &Account, request: &Request, variable: &str, secret: Secret, now: u64) -> Result<Credential> {
+    let name = &account.name;
     let again = |what: &str| {
         let what = format!("account `{name}`: the token in {variable} {what}");
         fail_hint(Exit::SignIn, what, format!("set {variable} to a new one, or unset it"))
@@ -175,6 +185,7 @@ fn from_variable(account: &Account, request: &Request, secret: Secret, now: u64)
         expires_at,
         id: String::new(),
         form: account.form.into(),
+        headers: Vec::new(),
     })
 }
 

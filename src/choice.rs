@@ -92,19 +92,11 @@ pub(crate) fn by_name<'a>(target: &'a Target, named: Option<&'a str>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::{Choice, Rule, for_place};
-    use crate::account::{Account, HandOut, Spelling, StoreWish};
+    use crate::account::Account;
     use hallpass_protocol::place::Place;
 
     fn rule(name: &str, pattern: &str, username: &str, default: bool) -> Rule {
-        let account = Account {
-            name: name.into(),
-            username: username.into(),
-            form: Spelling::Auto,
-            hand_out: HandOut::Auto,
-            leeway: 60,
-            ahead: 20,
-            store: StoreWish::Auto,
-        };
+        let account = Account { username: username.into(), ..Account::new(name) };
         Rule { pattern: pattern.into(), account, default, sealed: false }
     }
 

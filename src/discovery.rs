@@ -19,6 +19,7 @@ pub(crate) struct Server {
     pub(crate) issuer: String,
     pub(crate) authorization_endpoint: Option<String>,
     pub(crate) token_endpoint: String,
+    pub(crate) device_authorization_endpoint: Option<String>,
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) userinfo_endpoint: Option<String>,
     /// It promises `iss` in the authorization response (RFC 9207), so that one without it is not from there.
@@ -30,6 +31,7 @@ struct Metadata {
     issuer: String,
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
+    device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     code_challenge_methods_supported: Option<Vec<String>>,
@@ -63,6 +65,10 @@ pub(crate) fn server(account: &str, client: &Client, http: &Http) -> Result<Serv
         issuer: found.issuer,
         authorization_endpoint: choose(&client.authorization_endpoint, found.authorization_endpoint),
         token_endpoint,
+        device_authorization_endpoint: choose(
+            &client.device_authorization_endpoint,
+            found.device_authorization_endpoint,
+        ),
         revocation_endpoint: choose(&client.revocation_endpoint, found.revocation_endpoint),
         userinfo_endpoint: choose(&client.userinfo_endpoint, found.userinfo_endpoint),
         says_iss: found.authorization_response_iss_parameter_supported,
@@ -72,7 +78,7 @@ pub(crate) fn server(account: &str, client: &Client, http: &Http) -> Result<Serv
 fn metadata(account: &str, issuer: &str, http: &Http) -> Result<Metadata> {
     let mut odd = String::new();
     for url in well_known(issuer) {
-        let answer = http.get(&url, None).map_err(|why| {
+        let answer = http.get(&url, None, &[]).map_err(|why| {
             let what = format!("account `{account}`: cannot reach {}", why.why());
             fail_hint(Exit::Network, what, "try again when the network is back")
         })?;
@@ -105,6 +111,7 @@ fn check(account: &str, found: &Metadata) -> Result<()> {
     let endpoints = [
         ("authorization_endpoint", &found.authorization_endpoint),
         ("token_endpoint", &found.token_endpoint),
+        ("device_authorization_endpoint", &found.device_authorization_endpoint),
         ("revocation_endpoint", &found.revocation_endpoint),
         ("userinfo_endpoint", &found.userinfo_endpoint),
     ];

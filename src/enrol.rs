@@ -12,9 +12,11 @@ use toml_edit::{DocumentMut, Item, Table, value};
 use crate::account::is_name;
 use crate::choice::Choice;
 use crate::config::{self, text};
+use crate::environment;
 use crate::failure::{fail, fail_hint};
 use crate::http::check_endpoint;
 use crate::paths::Paths;
+use crate::provider;
 use crate::routes;
 use crate::shown::shown;
 
@@ -30,10 +32,11 @@ pub(crate) struct New {
 pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, new: &New) -> Result<Option<String>> {
     let asked = new.issuer.is_some() || new.client_id.is_some() || !new.scope.is_empty();
     let Some(url) = what.filter(|what| what.contains("://")) else {
-        return match asked {
+        // For an account that is there, a client id is for this sign-in alone.
+        return match new.issuer.is_some() || !new.scope.is_empty() {
             true => Err(fail(
                 Exit::Usage,
-                "`--issuer`, `--client-id` and `--scope` make a new account for a URL: `hallpass login URL --issuer ...`",
+                "`--issuer` and `--scope` make a new account for a URL: `hallpass login URL --issuer ...`",
             )),
             false => Ok(None),
         };
@@ -77,21 +80,64 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         return Err(fail_hint(Exit::Usage, what, "choose another name: `--account NAME`, or add it to `serves`"));
     }
     edit(paths, |document| {
-        let accounts = document.entry("account").or_insert_with(|| {
-            let mut table = Table::new();
-            table.set_implicit(true);
-            Item::Table(table)
-        });
-        let mut table = Table::new();
+        let table = table_of(document, &name);
         table["issuer"] = value(issuer);
         table["client_id"] = value(client_id);
         if !new.scope.is_empty() {
             table["scope"] = value(new.scope.iter().collect::<toml_edit::Array>());
         }
         table["serves"] = value(std::iter::once(url).collect::<toml_edit::Array>());
-        accounts[&name] = Item::Table(table);
     })?;
     Ok(Some(name))
+}
+
+/// The account for `login PROVIDER --api-url URL`, written if it is new.
+pub(crate) fn for_environment(paths: &Paths, provider: &str, api_url: &str, named: Option<&str>) -> Result<String> {
+    if let Some(name) = environment::find(paths, api_url, named)? {
+        return Ok(name);
+    }
+    let row = provider::row(provider, Some(api_url))?;
+    let api_url = row.map_or_else(|| api_url.to_owned(), |row| row.provider.api_url);
+    if let Err(why) = check_endpoint(&api_url) {
+        return Err(fail(Exit::Config, format!("`--api-url` {why}")));
+    }
+    let host = hallpass_protocol::place::Place::from_url(&api_url).map(|place| place.host).unwrap_or_default();
+    let name = named.map_or_else(|| name_for(&format!("{provider}-{host}")), str::to_owned);
+    if !is_name(&name) || config::load(paths)?.account(&name).is_some_and(|(_, client)| !client.built_in) {
+        let what = format!("`{}` is taken or no account name", shown(&name));
+        return Err(fail_hint(Exit::Usage, what, "choose another: `--account NAME`"));
+    }
+    edit(paths, |document| {
+        let table = table_of(document, &name);
+        table["provider"] = value(provider);
+        table["api_url"] = value(&api_url);
+    })?;
+    Ok(name)
+}
+
+/// Makes a tenant the account's own.
+pub(crate) fn set_tenant(paths: &Paths, name: &str, slug: &str) -> Result<()> {
+    let built_in = config::load(paths)?.account(name).is_some_and(|(_, client)| client.built_in);
+    edit(paths, |document| {
+        let table = table_of(document, name);
+        if built_in {
+            table["provider"] = value(name);
+        }
+        table["tenant"] = value(slug);
+    })
+}
+
+/// The table of an account, made if it is not there.
+fn table_of<'a>(document: &'a mut DocumentMut, name: &str) -> &'a mut Item {
+    let accounts = document.entry("account").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    if accounts.get(name).is_none() {
+        accounts[name] = Item::Table(Table::new());
+    }
+    &mut accounts[name]
 }
 
 /// Makes an account the default one.

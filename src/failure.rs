@@ -14,6 +14,16 @@ pub(crate) fn of(error: &Error) -> Failure {
     }
 }
 
+/// Marks an error: a page was opened, and nobody answered it.
+#[derive(Debug)]
+pub(crate) struct Unanswered;
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nobody answered")
+    }
+}
+
 /// A failure as an error.
 pub(crate) fn fail(exit: Exit, what: impl Into<String>) -> Error {
     Failure::new(exit, what).into()

@@ -85,11 +85,19 @@ impl Http {
     }
 
     /// GET, with a token where there is one.
-    pub(crate) fn get(&self, url: &str, bearer: Option<&Secret>) -> std::result::Result<Answer, Unanswered> {
+    pub(crate) fn get(
+        &self,
+        url: &str,
+        bearer: Option<&Secret>,
+        headers: &[(String, String)],
+    ) -> std::result::Result<Answer, Unanswered> {
         self.each(url, |agent| {
             let mut request = agent.get(url).config().proxy(proxy(url)).build().header("Accept", "application/json");
             if let Some(token) = bearer {
                 request = request.header("Authorization", format!("Bearer {}", token.expose()));
+            }
+            for (name, value) in headers {
+                request = request.header(name, value);
             }
             request.call()
         })

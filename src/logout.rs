@@ -7,14 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
-use crate::account::Client;
-use crate::account::token_variable;
+use crate::account::{Account, Client};
 use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
 use crate::lock::{Lock, Waited};
 use crate::oauth::{self, Grants};
-use crate::paths::{Paths, set};
+use crate::paths::Paths;
 use crate::routes;
 use crate::shown::shown;
 use crate::store::{self, Stored};
@@ -39,7 +38,7 @@ pub(crate) fn account(paths: &Paths, name: &str, local: bool) -> Result<String> 
         let what = format!("there is no account `{}`", shown(name));
         return Err(fail_hint(Exit::Missing, what, "`hallpass accounts` lists them"));
     }
-    let client = config.ok().and_then(|config| config.account(name).map(|(_, client)| client.clone()));
+    let (account, client) = config.ok().and_then(|config| config.account(name).cloned()).unzip();
     if has_record {
         store::make_folder(&paths.data)?;
     }
@@ -57,8 +56,7 @@ pub(crate) fn account(paths: &Paths, name: &str, local: bool) -> Result<String> 
         (true, Ok(true)) => format!("account `{name}` is signed out, here and at the server"),
         (true, _) => format!("account `{name}` is signed out here"),
     };
-    let variable = token_variable(name);
-    if set(&variable).is_some() {
+    if let Some((variable, _)) = account.as_ref().and_then(Account::token_from_environment) {
         words += &format!("; {variable} is still set and goes on to answer for it");
     }
     match told {

@@ -26,6 +26,7 @@ mod clock;
 mod config;
 mod discovery;
 mod enrol;
+mod environment;
 mod failure;
 mod http;
 mod kept;
@@ -39,6 +40,7 @@ mod paths;
 mod peek;
 mod person;
 mod presence;
+mod provider;
 mod refresh;
 mod renew;
 mod routes;
@@ -47,6 +49,7 @@ mod signals;
 mod signin;
 mod status;
 mod store;
+mod tenants;
 mod terminal;
 mod token;
 mod tool;
@@ -101,8 +104,8 @@ fn leading_options(words: &[&str]) -> usize {
     let mut count = 0;
     while let Some(word) = words.get(count) {
         count += match *word {
-            "--account" | "--config" => 2,
-            word if word.starts_with("--account=") || word.starts_with("--config=") => 1,
+            word if tool::OPTIONS.contains(&word) => 2,
+            word if word.split_once('=').is_some_and(|(name, _)| tool::OPTIONS.contains(&name)) => 1,
             _ => break,
         };
     }

@@ -62,10 +62,7 @@ pub(crate) fn find(paths: &Paths, target: &Target, named: Option<&str>, username
 
 /// Records came, went or changed their kind: the next call builds the routes anew.
 pub(crate) fn forget(paths: &Paths) {
-    let routes = paths.data.join(FOLDER);
-    let aside = paths.data.join(format!("{FOLDER}.{}", std::process::id()));
-    // Renamed first, so that nobody reads from a folder that is half gone. If it stays, a hit finds out by itself.
-    let _ = fs::rename(&routes, &aside).and_then(|()| fs::remove_dir_all(&aside));
+    put_away(&paths.data.join(FOLDER));
 }
 
 const FOLDER: &str = "routes";
@@ -87,8 +84,15 @@ fn keys(place: &Place) -> impl Iterator<Item = String> + Clone + '_ {
 fn rules(paths: &Paths, keys: impl Iterator<Item = String> + Clone) -> Result<Vec<Rule>> {
     let found = fs::metadata(&paths.config).ok();
     let folder = paths.data.join(FOLDER).join(stamp(paths, found.as_ref()));
-    if let Some(rules) = from_files(&folder, keys.clone()) {
-        return Ok(rules);
+    match from_files(&folder, keys.clone()) {
+        // Once more: the first look may have fallen between a folder and its successor.
+        Some(rules) if rules.is_empty() => {
+            if let Some(rules) = from_files(&folder, keys.clone()) {
+                return Ok(rules);
+            }
+        }
+        Some(rules) => return Ok(rules),
+        None => put_away(&folder), // gone or damaged
     }
     let all = all_rules(&config::load(paths)?, &store::sealed_names(&paths.data)?);
     let settled = found
@@ -119,10 +123,9 @@ fn from_files(folder: &Path, keys: impl Iterator<Item = String>) -> Option<Vec<R
 
 fn all_rules(config: &Config, sealed: &[String]) -> BTreeMap<String, Vec<Rule>> {
     let mut routes: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
-    let sole = (config.accounts.len() == 1).then(|| config.accounts.keys().next().cloned()).flatten();
-    let default = config.default.clone().or(sole);
+    let default = config.default_account();
     for (name, (account, client)) in &config.accounts {
-        let is_default = default.as_deref() == Some(name);
+        let is_default = default == Some(name.as_str());
         let rule = |pattern: &str| Rule {
             pattern: pattern.to_owned(),
             account: account.clone(),
@@ -152,8 +155,7 @@ fn write(folder: &Path, rules: &BTreeMap<String, Vec<Rule>>) -> Result<()> {
         let route = Route { key: key.clone(), rules: rules.clone() };
         fs::write(aside.join(file_name(key)), serde_json::to_vec(&route)?)?;
     }
-    // A damaged one makes room; if another process was first, its folder is as good.
-    let _ = fs::remove_dir_all(folder);
+    // If another process was first, its folder is as good.
     if fs::rename(&aside, folder).is_err() {
         fs::remove_dir_all(&aside)?;
     }
@@ -163,10 +165,17 @@ fn write(folder: &Path, rules: &BTreeMap<String, Vec<Rule>>) -> Result<()> {
     for other in fs::read_dir(parent)?.flatten() {
         let other = other.path();
         if name(&other).starts_with(&same_config) && name(&other) != ours {
-            let _ = fs::remove_dir_all(other);
+            put_away(&other);
         }
     }
     Ok(())
+}
+
+/// Takes a folder away in one step: nobody may read from one that is half gone.
+fn put_away(folder: &Path) {
+    let aside = folder.with_file_name(format!(".gone.{}", std::process::id()));
+    let _ = fs::remove_dir_all(&aside); // of a process that had our number before
+    let _ = fs::rename(folder, &aside).and_then(|()| fs::remove_dir_all(&aside));
 }
 
 /// A key as a file name. Two keys may share one: the key inside decides.

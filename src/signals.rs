@@ -52,16 +52,21 @@ mod unix {
             handlers().note.load(Ordering::SeqCst) != 0
         }
 
+        /// Delivers what came: does not return then.
+        pub(crate) fn deliver(&self) {
+            handlers().released.store(true, Ordering::SeqCst);
+            if let Ok(signal @ 1..) = i32::try_from(handlers().note.load(Ordering::SeqCst)) {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+        }
+
         /// Delivers what came, as dropping does.
         pub(crate) fn end(self) {}
     }
 
     impl Drop for Held {
         fn drop(&mut self) {
-            handlers().released.store(true, Ordering::SeqCst);
-            if let Ok(signal @ 1..) = i32::try_from(handlers().note.load(Ordering::SeqCst)) {
-                let _ = signal_hook::low_level::emulate_default_handler(signal); // does not return
-            }
+            self.deliver();
         }
     }
 }
@@ -82,6 +87,9 @@ impl Held {
     pub(crate) fn came(&self) -> bool {
         false
     }
+
+    /// Delivers nothing.
+    pub(crate) fn deliver(&self) {}
 
     /// Delivers nothing.
     pub(crate) fn end(self) {}

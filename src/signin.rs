@@ -13,7 +13,7 @@ use hallpass_protocol::talk::{Exit, Failure};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Client};
-use crate::failure::{self, fail, fail_hint};
+use crate::failure::{self, Unanswered, fail, fail_hint};
 use crate::lock::{Lock, Waited};
 use crate::login::{self, Wishes};
 use crate::paths::Paths;
@@ -83,11 +83,9 @@ pub(crate) fn lazily(
             format!("account `{name}`: a sign-in page was opened and not answered; no other is opened for {left} s");
         return Err(fail_hint(Exit::SignIn, what, format!("`hallpass login {name}`")));
     }
-    let until = Instant::now() + Duration::from_secs(client.timeout);
-    let outcome = lead(paths, account, client, &Wishes::default(), &mut lock, now);
-    let unanswered =
-        outcome.as_ref().is_err_and(|why| failure::of(why).exit == Exit::Denied) && Instant::now() >= until;
-    if unanswered {
+    let wishes = Wishes { tenant: account.tenant.clone(), ..Wishes::default() };
+    let outcome = lead(paths, account, client, &wishes, &mut lock, now);
+    if outcome.as_ref().is_err_and(|why| why.is::<Unanswered>()) {
         let _ = std::fs::write(&mark, b""); // without it the next tool opens a page: a nuisance, no loss
     }
     let (session, kind) = outcome?;

@@ -6,14 +6,13 @@ use hallpass_protocol::time::rfc3339;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::account::Account;
-use crate::account::token_variable;
+use crate::account::{Account, Client};
 use crate::broker::look;
 use crate::clock::now;
 use crate::config;
 use crate::failure;
-use crate::paths::{Paths, set};
-use crate::shown::shown;
+use crate::paths::Paths;
+use crate::shown::{shown, span};
 use crate::store::{self, Kind};
 use crate::token::{Session, Token, TokenKind, masked};
 
@@ -26,27 +25,37 @@ pub(crate) struct State {
     pub(crate) session: Result<Option<(Session, Kind)>, Failure>,
     /// The variable that stands in for the session.
     variable: Option<String>,
+    /// The environment, for an account of a provider.
+    api_url: Option<String>,
 }
 
 /// Every configured account, or the named one.
 pub(crate) fn states(paths: &Paths, named: Option<&str>) -> Result<Vec<State>> {
     let config = config::load(paths)?;
     let sealed = store::sealed_names(&paths.data)?;
-    let sole = (config.accounts.len() == 1).then(|| config.accounts.keys().next().cloned()).flatten();
-    let default = config.default.clone().or(sole);
-    let all = config.accounts.into_values().map(|(account, _)| account);
+    let records = store::records(&paths.data)?;
+    let default = config.default_account().map(str::to_owned);
+    // What only a row makes is shown once it is used, or asked for.
+    let is_used = |account: &Account, client: &Client| {
+        !client.built_in
+            || named == Some(&account.name)
+            || account.token_from_environment().is_some()
+            || records.iter().any(|record| record.name == account.name)
+    };
+    let all = config.accounts.into_values().filter(|(account, client)| is_used(account, client));
     Ok(all
-        .filter(|account| named.is_none_or(|named| account.name == named))
-        .map(|account| {
+        .map(|(account, client)| (account, client.provider.map(|provider| provider.api_url)))
+        .filter(|(account, _)| named.is_none_or(|named| account.name == named))
+        .map(|(account, api_url)| {
             let found = look(&paths.data, &account.name, sealed.contains(&account.name));
-            let variable = token_variable(&account.name);
             State {
                 is_default: default.as_deref() == Some(&account.name),
                 session: found
                     .map(|found| found.map(|stored| (stored.value, stored.shelf.kind())))
                     .map_err(|why| failure::of(&why)),
-                variable: set(&variable).is_some().then_some(variable),
+                variable: account.token_from_environment().map(|(variable, _)| variable),
                 account,
+                api_url,
             }
         })
         .collect())
@@ -84,6 +93,9 @@ impl State {
     pub(crate) fn lines(&self, paths: &Paths) -> Vec<String> {
         let mut lines = vec![format!("{}{}", self.account.name, if self.is_default { " (default)" } else { "" })];
         let mut line = |label: &str, text: String| lines.push(format!("  {label:<14} {text}"));
+        if let Some(api_url) = &self.api_url {
+            line("base URL", api_url.clone());
+        }
         if let Some(variable) = &self.variable {
             line("token from", format!("{variable}, in place of the session"));
         }
@@ -191,15 +203,5 @@ fn life(token: &Token) -> String {
         None => "no known expiry".to_owned(),
         Some(expires_at) if expires_at <= now => format!("expired {}", rfc3339(expires_at)),
         Some(expires_at) => format!("expires {} (in {})", rfc3339(expires_at), span(expires_at - now)),
-    }
-}
-
-/// `52 min`, `3 h`: what a person wants to know.
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds / 60),
-        7_200..=172_799 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
     }
 }

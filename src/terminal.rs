@@ -4,12 +4,13 @@
 //! terminal itself, for stdin may be the tool's.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Exit, Failure};
+use qrcodegen::{QrCode, QrCodeEcc};
 use zeroize::Zeroizing;
 
 use crate::failure::{fail, fail_hint};
@@ -30,6 +31,62 @@ pub(crate) fn explain(failure: &Failure) {
         text += &format!("hallpass: hint: {hint}\n");
     }
     let _ = std::io::stderr().write_all(text.as_bytes()); // in one piece: other processes write there too
+}
+
+/// Shows a line without a prefix: something to be copied or typed.
+pub(crate) fn line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Shows how much time is left, on a line that is written over; only where a person looks.
+pub(crate) fn countdown(left: Duration) {
+    let seconds = left.as_secs();
+    if std::io::stderr().is_terminal() {
+        let _ = write!(std::io::stderr(), "\r{}:{:02} left ", seconds / 60, seconds % 60);
+    }
+}
+
+/// Takes the countdown away.
+pub(crate) fn erase_line() {
+    if std::io::stderr().is_terminal() {
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
+    }
+}
+
+/// Shows an address for the camera of a phone, two modules a character; only where a person looks, and where it fits.
+pub(crate) fn qr(text: &str) {
+    let Ok(code) = QrCode::encode_text(text, QrCodeEcc::Low) else { return };
+    const QUIET: i32 = 2;
+    let dark = |x, y| code.get_module(x, y); // outside it is light
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    if width().is_some_and(|width| code.size() + 2 * QUIET > i32::from(width)) {
+        return;
+    }
+    let mut picture = String::new();
+    for y in (-QUIET..code.size() + QUIET).step_by(2) {
+        // Light on dark would be read by few: white is drawn, black is left.
+        picture.extend((-QUIET..code.size() + QUIET).map(|x| match (dark(x, y), dark(x, y + 1)) {
+            (true, true) => ' ',
+            (true, false) => '▄',
+            (false, true) => '▀',
+            (false, false) => '█',
+        }));
+        picture.push('\n');
+    }
+    let _ = std::io::stderr().write_all(picture.as_bytes());
+}
+
+/// The columns of the terminal on stderr.
+#[cfg(unix)]
+fn width() -> Option<u16> {
+    rustix::termios::tcgetwinsize(rustix::stdio::stderr()).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+}
+
+#[cfg(not(unix))]
+fn width() -> Option<u16> {
+    None
 }
 
 /// What a person typed.

@@ -39,6 +39,9 @@ pub(crate) struct Session {
     pub(crate) identity: Option<String>,
     #[serde(default)]
     pub(crate) subject: Option<String>,
+    /// The tenant that was named at the sign-in.
+    #[serde(default)]
+    pub(crate) tenant: Option<String>,
     pub(crate) how: How,
     /// Seconds since the epoch.
     pub(crate) signed_in_at: u64,
@@ -54,6 +57,7 @@ pub(crate) struct Session {
 pub(crate) enum How {
     Browser,
     Paste,
+    Device,
     Token,
 }
 
@@ -62,6 +66,7 @@ impl How {
         match self {
             Self::Browser => "browser",
             Self::Paste => "paste-back",
+            Self::Device => "device flow",
             Self::Token => "token",
         }
     }

@@ -3,7 +3,7 @@
 //! One loop drives every protocol. No clap here: the arguments of a tool must never meet a parser that knows better.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 use hallpass_protocol::talk::{Call, Exit, Failure, Framing, MAX_INPUT, Protocol, Reply, Then};
@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::broker::{self, Caller};
 use crate::clock;
+use crate::environment;
 use crate::failure::{self, fail};
 use crate::paths::{Paths, set};
 use crate::terminal;
@@ -36,10 +37,16 @@ pub(crate) fn serve(door: Door) -> Exit {
 }
 
 fn talk(door: Door) -> Result<Exit> {
-    let Options { account, config, args } = Options::take(door.args)?;
-    let paths = Paths::find(config.as_deref())?;
-    let account = account.or_else(|| set("HALLPASS_ACCOUNT"));
-    let caller = Caller { paths: &paths, account: account.as_deref(), command: door.name };
+    let Options { account, config, api_url, tenant, args } = Options::take(door.args)?;
+    let paths = Paths::find(config.as_deref().map(Path::new))?;
+    let account = match api_url {
+        None => account.or_else(|| set("HALLPASS_ACCOUNT")),
+        Some(api_url) => Some(environment::account(&paths, &api_url, account.as_deref())?),
+    };
+    if let Some(tenant) = &tenant {
+        environment::check_slug(tenant)?;
+    }
+    let caller = Caller { paths: &paths, account: account.as_deref(), command: door.name, tenant: tenant.as_deref() };
     let call = Call { name: door.name, args: &args, env: &set, now: clock::now() };
     let mut input = Input::default();
     let mut step = door.protocol.start(&call);
@@ -64,31 +71,39 @@ fn talk(door: Door) -> Result<Exit> {
 }
 
 /// hallpass's own options, which stand on every door; the rest is the protocol's.
+#[derive(Default)]
 struct Options {
     account: Option<String>,
-    config: Option<PathBuf>,
+    config: Option<String>,
+    api_url: Option<String>,
+    tenant: Option<String>,
     args: Vec<String>,
 }
 
+/// Their names.
+pub(crate) const OPTIONS: [&str; 4] = ["--account", "--config", "--api-url", "--tenant"];
+
 impl Options {
     fn take(words: Vec<String>) -> Result<Self> {
-        let mut options = Self { account: None, config: None, args: Vec::with_capacity(words.len()) };
+        let mut options = Self::default();
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let (name, inline) = match word.split_once('=') {
                 Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
                 _ => (word.clone(), None),
             };
-            if name != "--account" && name != "--config" {
-                options.args.push(word);
-                continue;
-            }
+            let slot = match name.as_str() {
+                "--account" => &mut options.account,
+                "--config" => &mut options.config,
+                "--api-url" => &mut options.api_url,
+                "--tenant" => &mut options.tenant,
+                _ => {
+                    options.args.push(word);
+                    continue;
+                }
+            };
             let value = inline.or_else(|| words.next()).filter(|value| !value.is_empty());
-            let value = value.ok_or_else(|| fail(Exit::Usage, format!("`{name}` needs a value")))?;
-            match name.as_str() {
-                "--account" => options.account = Some(value),
-                _ => options.config = Some(value.into()),
-            }
+            *slot = Some(value.ok_or_else(|| fail(Exit::Usage, format!("`{name}` needs a value")))?);
         }
         Ok(options)
     }

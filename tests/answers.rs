@@ -1,11 +1,12 @@
 //! What the authorization server answers, well or badly.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tiny_http::Request;
 
+use crate::device_grants::{self, Device};
 use crate::forms::{encode, field};
 use crate::grants::Grants;
 
@@ -17,6 +18,10 @@ pub enum At {
     Token,
     Revoke,
     Userinfo,
+    /// The device authorization endpoint.
+    Device,
+    /// The page where a person types the device's code.
+    DevicePage,
 }
 
 /// What goes wrong.
@@ -50,10 +55,13 @@ pub struct Call {
     pub at: At,
     pub form: Vec<(String, String)>,
     pub bearer: Option<String>,
+    pub when: Instant,
 }
 
 pub struct Book {
     pub grants: Grants,
+    /// None: this server has no device flow.
+    pub device: Option<Device>,
     pub calls: Vec<Call>,
     pub once: HashMap<At, VecDeque<Fault>>,
     pub always: HashMap<At, Fault>,
@@ -108,6 +116,7 @@ impl Book {
                         String::new(),
                     ),
                 },
+                At::Device | At::DevicePage => self.device(call),
             },
         };
         if matches!(fault, Some(Fault::CloseBeforeAnswer)) {
@@ -133,6 +142,13 @@ impl Book {
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": self.promises_iss,
         });
+        if let Some(device) = &self.device {
+            metadata["device_authorization_endpoint"] = json!(format!("{issuer}/device/authorize"));
+            metadata["grant_types_supported"].as_array_mut().unwrap().push(json!(device_grants::GRANT));
+            if device.only_way {
+                metadata.as_object_mut().unwrap().remove("authorization_endpoint");
+            }
+        }
         match fault {
             Some(Fault::WrongIssuerInMetadata) => metadata["issuer"] = json!("https://other.example.com"),
             Some(Fault::PlainHttpEndpoint) => metadata["token_endpoint"] = json!("http://id.example.com/token"),
@@ -165,13 +181,33 @@ impl Book {
         Answer::Say(302, vec![("Location", location)], String::new())
     }
 
+    fn device(&mut self, call: &Call) -> Answer {
+        let Some(device) = &mut self.device else { return Answer::Say(404, Vec::new(), String::new()) };
+        if call.at == At::DevicePage {
+            let status = if device.visit(&call.form) { 200 } else { 404 };
+            return Answer::Say(status, Vec::new(), "the page where a code is confirmed".into());
+        }
+        let code = self.grants.secret();
+        json_answer(200, &device.begin(&call.form, &self.grants.issuer, &code))
+    }
+
     fn token(&mut self, call: &Call, fault: &Option<Fault>) -> Answer {
         let mut keys: Vec<_> = call.form.iter().map(|(key, _)| key).collect();
         keys.sort();
         if keys.windows(2).any(|pair| pair[0] == pair[1]) {
             self.complaints.push("token: a parameter came twice".into());
         }
-        let mut tokens = match self.grants.token(&call.form) {
+        let polled = match &mut self.device {
+            Some(device) if field(&call.form, "grant_type") == Some(device_grants::GRANT) => {
+                if let Err((status, error)) = device.poll(&call.form, &mut self.complaints) {
+                    return json_answer(status, &error);
+                }
+                Some(self.grants.begin(field(&call.form, "client_id").unwrap_or(""), None))
+            }
+            _ => None,
+        };
+        let tokens = polled.map_or_else(|| self.grants.token(&call.form), Ok);
+        let mut tokens = match tokens {
             Ok(tokens) => tokens,
             Err(error) => return json_answer(400, &json!({"error": error})),
         };

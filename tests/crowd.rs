@@ -159,3 +159,19 @@ fn a_killed_holder_of_the_record_lock_is_no_obstacle() {
     world.run(&["get"]).expect_any(&[0, 4, 6]);
     assert!(idp.count("refresh_token") <= 4);
 }
+
+/// Everybody's first act is to write the routes: nobody may read from a folder that is half there.
+#[test]
+fn a_hundred_first_callers_find_their_account() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    let token = world.token();
+    // A configuration younger than two seconds is not indexed.
+    let settled = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    std::fs::File::options().write(true).open(world.config_file()).unwrap().set_modified(settled).unwrap();
+    for _ in 0..5 {
+        let _ = std::fs::remove_dir_all(world.data("routes"));
+        let tokens = all_served(crowd(&world, 100));
+        assert_eq!(tokens.iter().map(|token| token.trim_end()).collect::<Vec<_>>(), [token.as_str()]);
+    }
+}

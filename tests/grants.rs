@@ -50,7 +50,7 @@ impl Grants {
     }
 
     /// 64 hex digits nobody has seen before; remembered, so that a canary test can look for them.
-    fn secret(&mut self) -> String {
+    pub fn secret(&mut self) -> String {
         self.serial += 1;
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
         let digest = Sha256::digest(format!("{} {} {} {nanos}", self.issuer, std::process::id(), self.serial));
@@ -122,8 +122,7 @@ impl Grants {
                 }
                 code.used = true;
                 let nonce = code.nonce.clone();
-                self.families.push(true);
-                Ok(self.tokens(self.families.len() - 1, &client, nonce))
+                Ok(self.begin(&client, nonce))
             }
             Some("refresh_token") => {
                 let name = field(form, "refresh_token").unwrap_or("");
@@ -141,6 +140,12 @@ impl Grants {
             }
             _ => Err("unsupported_grant_type"),
         }
+    }
+
+    /// The first tokens of a new family.
+    pub fn begin(&mut self, client: &str, nonce: Option<String>) -> Value {
+        self.families.push(true);
+        self.tokens(self.families.len() - 1, client, nonce)
     }
 
     fn tokens(&mut self, family: usize, client: &str, nonce: Option<String>) -> Value {

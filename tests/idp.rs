@@ -4,11 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tiny_http::{Header, Request, Response, Server};
 
 use crate::answers::{Answer, At, Book, Call, Fault};
+use crate::device_grants::{self, Device, Poll};
 use crate::forms::{field, parse, query};
 use crate::grants::Grants;
 use crate::relay::Relay;
@@ -18,6 +19,7 @@ pub struct Builder {
     latency: Duration,
     id_tokens: bool,
     promises_iss: bool,
+    device: Option<Device>,
 }
 
 pub struct Idp {
@@ -46,6 +48,11 @@ impl Builder {
         self.promises_iss = false;
         self
     }
+    /// A server that knows the device flow.
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = Some(device);
+        self
+    }
     pub fn start(self) -> Idp {
         let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
         let back = server.server_addr().to_ip().unwrap();
@@ -55,6 +62,7 @@ impl Builder {
         let grants = Grants::new(&issuer, self.lifetime, self.id_tokens);
         let book = Arc::new(Mutex::new(Book {
             grants,
+            device: self.device,
             calls: Vec::new(),
             once: HashMap::new(),
             always: HashMap::new(),
@@ -87,7 +95,7 @@ impl Idp {
         Idp::builder().start()
     }
     pub fn builder() -> Builder {
-        Builder { lifetime: 3600, latency: Duration::ZERO, id_tokens: false, promises_iss: true }
+        Builder { lifetime: 3600, latency: Duration::ZERO, id_tokens: false, promises_iss: true, device: None }
     }
     fn book<T>(&self, look: impl FnOnce(&mut Book) -> T) -> T {
         look(&mut self.book.lock().unwrap())
@@ -115,6 +123,17 @@ impl Idp {
     /// How many token requests came with this grant type.
     pub fn count(&self, grant: &str) -> usize {
         self.calls(At::Token).iter().filter(|call| field(&call.form, "grant_type") == Some(grant)).count()
+    }
+    /// From now on every poll for a device's code is answered so.
+    pub fn decide(&self, poll: Poll) {
+        self.book(|book| book.device.as_mut().unwrap().decide(poll));
+    }
+    /// The pauses of a device: from its code to the first poll, then from poll to poll.
+    pub fn pauses(&self) -> Vec<Duration> {
+        let mut calls = self.calls(At::Device);
+        let polls = self.calls(At::Token).into_iter();
+        calls.extend(polls.filter(|call| field(&call.form, "grant_type") == Some(device_grants::GRANT)));
+        calls.windows(2).map(|pair| pair[1].when - pair[0].when).collect()
     }
     pub fn every_call(&self) -> usize {
         self.book(|book| book.calls.len())
@@ -153,6 +172,8 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
         "/token" => At::Token,
         "/revoke" => At::Revoke,
         "/userinfo" => At::Userinfo,
+        "/device/authorize" => At::Device,
+        "/device" => At::DevicePage,
         _ => {
             let _ = request.respond(Response::empty(404));
             return;
@@ -166,7 +187,7 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
     let latency = book.lock().unwrap().latency;
     let (answer, peer): (Answer, Option<SocketAddr>) = {
         let mut book = book.lock().unwrap();
-        let call = Call { at, form, bearer };
+        let call = Call { at, form, bearer, when: Instant::now() };
         book.calls.push(call.clone());
         let fault = book.once.get_mut(&at).and_then(VecDeque::pop_front).or_else(|| book.always.get(&at).cloned());
         (book.answer(&call, fault), request.remote_addr().copied())

@@ -14,6 +14,14 @@ mod crowd;
 #[cfg(unix)]
 mod damage;
 #[cfg(unix)]
+mod device;
+#[cfg(unix)]
+mod device_grants;
+#[cfg(unix)]
+mod device_odd;
+#[cfg(target_os = "linux")]
+mod device_terminal;
+#[cfg(unix)]
 mod faults;
 #[cfg(unix)]
 mod forms;

@@ -67,6 +67,8 @@ impl Keychain {
         bus.arg("--config-file").arg(config).args(["--nofork", "--nopidfile"]);
         let bus = Daemon(bus.stdin(Stdio::null()).spawn().unwrap());
         let mut keychain = Keychain { dir, bus, secrets: None };
+        // A secret service that finds no bus goes on without one.
+        until("a bus", || (keychain.ping().code == Some(0)).then_some(()));
         keychain.unlock();
         Some(keychain)
     }
@@ -90,6 +92,9 @@ impl Keychain {
     fn call(&self, destination: &str, path: &str, args: &[&str]) -> Done {
         let destination = format!("--dest={destination}");
         self.ask("dbus-send", &[&["--session", "--print-reply", &destination, path], args].concat())
+    }
+    fn ping(&self) -> Done {
+        self.call("org.freedesktop.DBus", "/", &["org.freedesktop.DBus.GetId"])
     }
     fn property(&self, name: &str) -> String {
         let interface = "string:org.freedesktop.Secret.Collection";
@@ -170,11 +175,10 @@ impl Keychain {
         let monitor = Daemon(command.stdin(Stdio::null()).spawn().unwrap());
         let text = || fs::read_to_string(&log).unwrap();
         let saw = |text: &str| text.contains("member=GetId");
-        let ping = || self.call("org.freedesktop.DBus", "/", &["org.freedesktop.DBus.GetId"]);
-        until("the monitor", || (ping().code == Some(0) && saw(&text())).then_some(()));
+        until("the monitor", || (self.ping().code == Some(0) && saw(&text())).then_some(()));
         let before = text().len();
         during();
-        until("the monitor's end", || (ping().code == Some(0) && saw(text().get(before..)?)).then_some(()));
+        until("the monitor's end", || (self.ping().code == Some(0) && saw(text().get(before..)?)).then_some(()));
         drop(monitor);
         let seen = text().split_off(before);
         seen.lines()

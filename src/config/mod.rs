@@ -22,7 +22,7 @@ pub(crate) fn load(paths: &Paths) -> Result<Config> {
     match text(paths)? {
         Some(text) => tables::read(paths, &text),
         None if paths.named => Err(fail(Exit::Config, format!("there is no file `{}`", paths.config.display()))),
-        None => Ok(Config::default()),
+        None => tables::none(),
     }
 }
 

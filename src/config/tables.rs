@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use hallpass_protocol::talk::Exit;
 use toml_edit::{Document, Item, Table};
 
 use super::values::Values;
 use super::words::{Config, Keep};
 use crate::account::{Account, Client, Flow, HandOut, Interactive, Spelling, StoreWish, is_name, token_variable};
+use crate::failure::fail;
 use crate::paths::Paths;
+use crate::provider::{self, Row};
 use crate::shown::shown;
 
 const TOP: &[&str] = &["default", "output", "keep", "account"];
 const KEYS: &[&str] = &[
+    "provider",
+    "api_url",
+    "tenant",
     "issuer",
     "authorization_endpoint",
     "token_endpoint",
+    "device_authorization_endpoint",
     "revocation_endpoint",
     "userinfo_endpoint",
     "client_id",
@@ -43,6 +50,43 @@ pub(super) fn read(paths: &Paths, text: &str) -> Result<Config> {
     Tables(Values { paths, text }).read()
 }
 
+/// The configuration without a file: the rows that need none.
+pub(super) fn none() -> Result<Config> {
+    let mut config = Config::default();
+    add_rows(&mut config)?;
+    Ok(config)
+}
+
+/// Accounts named like a complete row, where none is configured.
+fn add_rows(config: &mut Config) -> Result<()> {
+    for name in provider::names().filter(|name| !config.accounts.contains_key(*name)).collect::<Vec<_>>() {
+        if let Some(row) = provider::row(name, None)? {
+            let (account, client) = from_row(name, row)?;
+            config.accounts.insert(name.to_owned(), (account, Client { built_in: true, ..client }));
+        }
+    }
+    Ok(())
+}
+
+/// An account as its provider's row makes it.
+fn from_row(name: &str, row: Row) -> Result<(Account, Client)> {
+    let Row { provider, account: text } = row;
+    let paths = Paths {
+        config: format!("integrations/providers/{}.toml", provider.name).into(),
+        named: false,
+        data: "".into(),
+    };
+    let document =
+        Document::parse(text.as_str()).map_err(|why| fail(Exit::Bug, format!("a provider row: {}", why.message())))?;
+    let mut account = Account::new(name);
+    account.token_env.clone_from(&provider.token_env);
+    account.tenant_header.clone_from(&provider.tenant_header);
+    let mut account = (account, Client { timeout: 300, provider: Some(provider), ..Client::default() });
+    let table = document.as_table().get("account").and_then(Item::as_table).unwrap_or(document.as_table());
+    Tables(Values { paths: &paths, text: &text }).fill(table, &mut account)?;
+    Ok(account)
+}
+
 struct Tables<'a>(Values<'a>);
 
 impl Tables<'_> {
@@ -66,6 +110,7 @@ impl Tables<'_> {
                 _ => config.accounts = self.accounts(item)?,
             }
         }
+        add_rows(&mut config)?;
         if let Some(name) = config.default.as_deref().filter(|name| !config.accounts.contains_key(*name)) {
             let span = document.get("default").and_then(Item::span);
             return Err(self
@@ -98,21 +143,41 @@ impl Tables<'_> {
 
     fn account(&self, name: &str, table: &Table) -> Result<(Account, Client)> {
         self.0.known(table, KEYS, &format!(" of account `{name}`"))?;
-        let mut account = Account {
-            name: name.to_owned(),
-            username: "oauth2".to_owned(),
-            form: Spelling::Auto,
-            hand_out: HandOut::Auto,
-            leeway: 60,
-            ahead: 20,
-            store: StoreWish::Auto,
+        let named = |key: &str| table.get(key).map(|item| self.0.string(key, item)).transpose();
+        let api_url = match table.get("api_url") {
+            Some(item) => Some(self.0.endpoint("api_url", item)?),
+            None => None,
         };
-        let mut client = Client { timeout: 300, ..Client::default() };
+        let Some(provider) = named("provider")? else {
+            if let Some(item) = table.get("api_url") {
+                return Err(self.0.error(item.span(), "`api_url` goes with a `provider`"));
+            }
+            let mut account = (Account::new(name), Client { timeout: 300, ..Client::default() });
+            self.fill(table, &mut account)?;
+            return Ok(account);
+        };
+        let error = |why: anyhow::Error| self.0.error(table.get("provider").and_then(Item::span), why.to_string());
+        let row = provider::row(&provider, api_url.as_deref()).map_err(error)?.ok_or_else(|| {
+            let what = format!("provider `{provider}` needs to know its `api_url`");
+            self.0.error(table.get("provider").and_then(Item::span), what)
+        })?;
+        let mut account = from_row(name, row)?;
+        self.fill(table, &mut account)?;
+        Ok(account)
+    }
+
+    /// Sets what a table says.
+    fn fill(&self, table: &Table, (account, client): &mut (Account, Client)) -> Result<()> {
         for (key, item) in table.iter() {
             match key {
+                "provider" | "api_url" => {} // they have chosen the row
+                "tenant" => account.tenant = Some(self.0.string(key, item)?),
                 "issuer" => client.issuer = Some(self.0.endpoint(key, item)?),
                 "authorization_endpoint" => client.authorization_endpoint = Some(self.0.endpoint(key, item)?),
                 "token_endpoint" => client.token_endpoint = Some(self.0.endpoint(key, item)?),
+                "device_authorization_endpoint" => {
+                    client.device_authorization_endpoint = Some(self.0.endpoint(key, item)?);
+                }
                 "revocation_endpoint" => client.revocation_endpoint = Some(self.0.endpoint(key, item)?),
                 "userinfo_endpoint" => client.userinfo_endpoint = Some(self.0.endpoint(key, item)?),
                 "client_id" => client.client_id = Some(self.0.string(key, item)?),
@@ -141,6 +206,7 @@ impl Tables<'_> {
                         ("auto", Flow::Auto),
                         ("browser", Flow::Browser),
                         ("paste", Flow::Paste),
+                        ("device", Flow::Device),
                         ("token", Flow::Token),
                     ];
                     client.flow = self.0.choice(key, item, &words)?;
@@ -163,7 +229,7 @@ impl Tables<'_> {
                 }
             }
         }
-        Ok((account, client))
+        Ok(())
     }
 
     /// `HALLPASS_TOKEN_MY_APP` must not mean two accounts.

@@ -24,6 +24,16 @@ pub(crate) enum Keep {
 }
 
 impl Config {
+    /// The default account: the one that is named so, else the only one that is configured.
+    pub(crate) fn default_account(&self) -> Option<&str> {
+        let mut configured = self.accounts.iter().filter(|(_, (_, client))| !client.built_in).map(|(name, _)| name);
+        let sole = match (configured.next(), configured.next()) {
+            (Some(sole), None) => Some(sole),
+            _ => None,
+        };
+        self.default.as_ref().or(sole).map(String::as_str)
+    }
+
     /// The account and its client.
     pub(crate) fn account(&self, name: &str) -> Option<&(Account, Client)> {
         self.accounts.get(name)

@@ -10,7 +10,7 @@ use hallpass_protocol::talk::Exit;
 use super::Attempt;
 use super::listener::{Callback, Listener};
 use super::pages::Page;
-use crate::failure::{fail, fail_hint};
+use crate::failure::{Unanswered, fail, fail_hint};
 use crate::oauth::AuthorizationRequest;
 use crate::opener::{Launch, launchers, start};
 use crate::signals::Held;
@@ -39,7 +39,8 @@ pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationReques
     held.end(); // a Ctrl-C ends us here
     let Some(callback) = answered? else {
         let what = format!("account `{name}`: nobody signed in within {} s", attempt.client.timeout);
-        return Err(fail_hint(Exit::Denied, what, format!("`hallpass login {name}` tries again")));
+        let hint = format!("`hallpass login {name}` tries again");
+        return Err(fail_hint(Exit::Denied, what, hint).context(Unanswered));
     };
     match attempt.accept(&callback.answer) {
         Ok(code) => Ok((code, request, callback)),

@@ -51,10 +51,27 @@ pub(crate) struct Callback {
     stream: TcpStream,
 }
 
+/// What has to be registered for an account's client.
+pub(super) fn redirect_uris(client: &Client) -> Vec<String> {
+    let configured = client.redirect_uri.as_deref().unwrap_or(ANY_PORT);
+    let Ok(url) = url::Url::parse(configured) else { return Vec::new() };
+    let with = |port: &u16| {
+        let mut url = url.clone();
+        url.set_port(Some(*port)).is_ok().then(|| url.to_string())
+    };
+    match client.redirect_ports.as_slice() {
+        [] => vec![configured.to_owned()],
+        ports => ports.iter().filter_map(with).collect(),
+    }
+}
+
+/// RFC 8252 7.3: the server takes any port of this address.
+pub(super) const ANY_PORT: &str = "http://127.0.0.1/callback";
+
 impl Listener {
     /// Binds the account's redirect URI: any free port, or the first free one of those it names.
     pub(crate) fn bind(account: &str, client: &Client, port: Option<u16>) -> Result<Self> {
-        let configured = client.redirect_uri.as_deref().unwrap_or("http://127.0.0.1/callback");
+        let configured = client.redirect_uri.as_deref().unwrap_or(ANY_PORT);
         let url = url::Url::parse(configured)
             .map_err(|_| fail(Exit::Config, format!("account `{account}`: `redirect_uri` is not a URL")))?;
         let name = url.host_str().unwrap_or("127.0.0.1").to_owned();

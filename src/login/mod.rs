@@ -1,6 +1,7 @@
 //! Signing in: which way fits, and what comes of it
 
 mod browser;
+mod device;
 mod listener;
 mod pages;
 mod paste;
@@ -20,6 +21,7 @@ use crate::discovery::{self, Server};
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
 use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Trouble};
+use crate::paths::set;
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::token::{How, Session, Token, TokenKind};
@@ -34,6 +36,10 @@ pub(crate) struct Wishes {
     pub(crate) port: Option<u16>,
     /// Whether to open a browser; if not, the page's address is the one line on stdout.
     pub(crate) open: bool,
+    /// The tenant: flag, else configuration.
+    pub(crate) tenant: Option<String>,
+    /// A client id given on the command line.
+    pub(crate) client_id: Option<String>,
     /// A token given on the command line.
     pub(crate) token: Option<Secret>,
     /// Writes the page's address where it was asked for.
@@ -42,7 +48,15 @@ pub(crate) struct Wishes {
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { flow: Flow::Auto, port: None, open: true, token: None, url_to: |url| crate::terminal::say(url) }
+        Self {
+            flow: Flow::Auto,
+            port: None,
+            open: true,
+            tenant: None,
+            client_id: None,
+            token: None,
+            url_to: |url| crate::terminal::say(url),
+        }
     }
 }
 
@@ -76,6 +90,7 @@ struct Attempt<'a> {
     account: &'a str,
     client: &'a Client,
     wishes: &'a Wishes,
+    client_id: Option<String>,
     http: Http,
     server: Option<Server>,
     until: Instant,
@@ -85,7 +100,9 @@ struct Attempt<'a> {
 pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64) -> Result<SignedIn> {
     let flow = if wishes.flow == Flow::Auto { client.flow } else { wishes.flow };
     let http = Http::new(client.ca_file.as_deref())?;
-    let mut attempt = Attempt { account, client, wishes, http, server: None, until: browser::until(client.timeout) };
+    let client_id = client_id(client, wishes);
+    let mut attempt =
+        Attempt { account, client, wishes, client_id, http, server: None, until: browser::until(client.timeout) };
     if flow == Flow::Token {
         return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });
     }
@@ -99,6 +116,13 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         let session = attempt.trade(&code, &request, How::Paste, now)?;
         return Ok(SignedIn { session, browser: None, _held: held });
     }
+    let server = attempt.server();
+    let only_device = server.authorization_endpoint.is_none() && server.device_authorization_endpoint.is_some();
+    if flow == Flow::Device || (flow == Flow::Auto && only_device) {
+        let (grant, held) = device::grant(&attempt)?;
+        let session = attempt.session(grant, How::Device, None, now)?;
+        return Ok(SignedIn { session, browser: None, _held: held });
+    }
     let (code, request, callback) = browser::code(&attempt)?;
     let held = Held::begin();
     match attempt.trade(&code, &request, How::Browser, now) {
@@ -110,15 +134,29 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     }
 }
 
+/// Flag, the provider's variable, ours, the configuration, the build. For a sign-in only: a refresh uses the id that the
+/// session was made with.
+fn client_id(client: &Client, wishes: &Wishes) -> Option<String> {
+    let provider = client.provider.as_ref();
+    let from_environment = || provider.and_then(|provider| provider.client_id_env.as_deref()).and_then(set);
+    let built_in = || provider.and_then(|provider| provider.built_in_client_id).map(str::to_owned);
+    let named = wishes.client_id.clone().or_else(from_environment).or_else(|| set("HALLPASS_CLIENT_ID"));
+    named.or_else(|| client.client_id.clone()).or_else(built_in)
+}
+
 impl Attempt<'_> {
     fn server(&self) -> &Server {
         self.server.as_ref().expect("discovered before any flow that needs it")
     }
 
     fn client_id(&self) -> Result<&str> {
-        self.client.client_id.as_deref().ok_or_else(|| {
+        self.client_id.as_deref().ok_or_else(|| {
             let what = format!("account `{}` has no client_id", self.account);
-            fail_hint(Exit::Config, what, "register hallpass at the server and set `client_id`, or `--client-id`")
+            let variable = self.client.provider.as_ref().and_then(|provider| provider.client_id_env.as_deref());
+            let or = variable.map_or(String::new(), |variable| format!(", or set {variable}"));
+            let redirects = listener::redirect_uris(self.client).join(" ");
+            let hint = format!("register a public client with the redirect URI {redirects}; then `--client-id ID`{or}");
+            fail_hint(Exit::Config, what, hint)
         })
     }
 
@@ -150,54 +188,70 @@ impl Attempt<'_> {
         })
     }
 
-    fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How, now: u64) -> Result<Session> {
-        let (name, server, client_id) = (self.account, self.server(), self.client_id()?);
-        let grants = Grants {
+    fn grants(&self) -> Result<Grants<'_>> {
+        Ok(Grants {
             http: &self.http,
-            token_endpoint: &server.token_endpoint,
-            client_id,
+            token_endpoint: &self.server().token_endpoint,
+            client_id: self.client_id()?,
             secret: oauth::client_secret(self.client)?,
-        };
-        let grant = grants.code(code, request).map_err(|trouble| match trouble {
-            Trouble::Ended(words) | Trouble::Refused(words) => {
-                let what = format!("account `{name}`: the server gave no token: {words}");
-                fail_hint(Exit::Denied, what, format!("`hallpass login {name}` tries again"))
-            }
-            Trouble::Later(why) | Trouble::Lost(why) => {
-                let what = format!("account `{name}`: no token: {why}");
-                fail_hint(Exit::Network, what, format!("`hallpass login {name}` tries again"))
-            }
-        })?;
+        })
+    }
+
+    fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How, now: u64) -> Result<Session> {
+        let grant = self.grants()?.code(code, request).map_err(|trouble| self.no_token(trouble))?;
         let asked_for_id = self.client.scope.iter().any(|scope| scope == "openid");
-        let nonce = asked_for_id.then(|| request.nonce.expose());
+        self.session(grant, how, asked_for_id.then(|| request.nonce.expose()), now)
+    }
+
+    /// A sign-in that got as far as the token endpoint and no further.
+    fn no_token(&self, trouble: Trouble) -> anyhow::Error {
+        let name = self.account;
+        let (exit, why) = match trouble {
+            Trouble::Ended(words) | Trouble::Refused(words) => {
+                (Exit::Denied, format!("the server gave no token: {words}"))
+            }
+            Trouble::Later(why) | Trouble::Lost(why) => (Exit::Network, format!("no token: {why}")),
+        };
+        fail_hint(exit, format!("account `{name}`: {why}"), format!("`hallpass login {name}` tries again"))
+    }
+
+    fn session(&self, grant: Grant, how: How, nonce: Option<&str>, now: u64) -> Result<Session> {
+        let server = self.server();
         let mut session = Session {
             generation: 0,
             issuer: server.issuer.clone(),
             token_endpoint: server.token_endpoint.clone(),
             revocation_endpoint: server.revocation_endpoint.clone(),
             userinfo_endpoint: server.userinfo_endpoint.clone(),
-            client_id: client_id.to_owned(),
+            client_id: self.client_id()?.to_owned(),
             serves: self.client.serves.clone(),
             refresh_token: None,
             scope: None,
             identity: None,
             subject: None,
+            tenant: self.wishes.tenant.clone(),
             how,
             signed_in_at: now,
             forced_at: None,
             tokens: Vec::new(),
         };
-        take(&mut session, name, grant, None, nonce, now)?;
+        take(&mut session, self.account, grant, None, nonce, now)?;
         if session.identity.is_none() {
             session.identity = self.ask_who(&session);
         }
         Ok(session)
     }
 
+    /// What the provider wants beside the token.
+    fn headers(&self) -> Vec<(String, String)> {
+        let header = self.client.provider.as_ref().and_then(|provider| provider.tenant_header.clone());
+        header.zip(self.wishes.tenant.clone()).into_iter().collect()
+    }
+
     /// Best effort: a sign-in does not fail for want of a name.
     fn ask_who(&self, session: &Session) -> Option<String> {
         let token = session.tokens.first()?;
-        let answer = self.http.get(session.userinfo_endpoint.as_deref()?, Some(&token.secret)).ok()?;
+        let answer = self.http.get(session.userinfo_endpoint.as_deref()?, Some(&token.secret), &self.headers()).ok()?;
         (answer.status == 200).then(|| identity(&answer.body)).flatten()
     }
 }
@@ -260,7 +314,7 @@ pub(crate) fn fresh_id() -> String {
     format!("{:016x}", u64::from_le_bytes(bytes))
 }
 
-/// Whom a userinfo answer names.
+/// Whom a userinfo answer names; some servers wrap it in `data`.
 fn identity(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct UserInfo {
@@ -268,7 +322,11 @@ fn identity(body: &[u8]) -> Option<String> {
         preferred_username: Option<String>,
         name: Option<String>,
         sub: Option<String>,
+        data: Option<Box<UserInfo>>,
     }
-    let info: UserInfo = serde_json::from_slice(body).ok()?;
-    info.email.or(info.preferred_username).or(info.name).or(info.sub).map(|name| shown(&name))
+    fn name(info: UserInfo) -> Option<String> {
+        let named = info.email.or(info.preferred_username).or(info.name).or(info.sub);
+        named.or_else(|| name(*info.data?))
+    }
+    name(serde_json::from_slice(body).ok()?).map(|name| shown(&name))
 }

@@ -5,6 +5,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 
 use super::Attempt;
+use super::listener::ANY_PORT;
 use super::response::{Response, response};
 use crate::failure::{fail, fail_hint};
 use crate::oauth::AuthorizationRequest;
@@ -36,7 +37,7 @@ pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationReques
 
 /// Nothing listens, so any port will do where the server takes any.
 fn redirect_uri(attempt: &Attempt<'_>) -> String {
-    let configured = attempt.client.redirect_uri.as_deref().unwrap_or("http://127.0.0.1/callback");
+    let configured = attempt.client.redirect_uri.as_deref().unwrap_or(ANY_PORT);
     let port = attempt.wishes.port.or_else(|| attempt.client.redirect_ports.first().copied());
     match (url::Url::parse(configured), port) {
         (Ok(mut url), Some(port)) if url.port().is_none() => {

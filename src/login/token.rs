@@ -28,6 +28,13 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         ));
     }
     let client = attempt.client;
+    if let Some(Err(why)) = client.provider.as_ref().map(|provider| provider.fits(secret.expose())) {
+        return Err(fail_hint(
+            Exit::Usage,
+            format!("account `{name}`: that is no token of its provider: {why}"),
+            where_from(client),
+        ));
+    }
     let known = client.issuer.is_some() || client.token_endpoint.is_some();
     let server = known.then(|| discovery::server(name, client, &attempt.http)).transpose()?;
     let userinfo = server.as_ref().map_or(client.userinfo_endpoint.clone(), |server| server.userinfo_endpoint.clone());
@@ -45,12 +52,13 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         token_endpoint: String::new(),
         revocation_endpoint: server.as_ref().and_then(|server| server.revocation_endpoint.clone()),
         userinfo_endpoint: userinfo,
-        client_id: client.client_id.clone().unwrap_or_default(),
+        client_id: attempt.client_id.clone().unwrap_or_default(),
         serves: client.serves.clone(),
         refresh_token: None,
         scope: None,
         identity,
         subject: None,
+        tenant: attempt.wishes.tenant.clone(),
         how: How::Token,
         signed_in_at: now,
         forced_at: None,
@@ -82,10 +90,18 @@ fn read(attempt: &Attempt<'_>) -> Result<Secret> {
     Ok(Secret::new(text.trim()))
 }
 
+/// Where a person gets a token.
+fn where_from(client: &crate::account::Client) -> String {
+    match client.provider.as_ref().and_then(|provider| provider.token_page.as_deref()) {
+        Some(page) => format!("a token comes from {page}"),
+        None => "is it whole, and for this server?".to_owned(),
+    }
+}
+
 /// Whose token it is, from the server that gave it.
 fn try_out(attempt: &Attempt<'_>, endpoint: &str, secret: &Secret) -> Result<Option<String>> {
     let name = attempt.account;
-    let answer = attempt.http.get(endpoint, Some(secret)).map_err(|why| {
+    let answer = attempt.http.get(endpoint, Some(secret), &attempt.headers()).map_err(|why| {
         fail_hint(
             Exit::Network,
             format!("account `{name}`: cannot reach {}", why.why()),
@@ -99,7 +115,7 @@ fn try_out(attempt: &Attempt<'_>, endpoint: &str, secret: &Secret) -> Result<Opt
         401 | 403 => Err(fail_hint(
             Exit::SignIn,
             format!("account `{name}`: the server does not accept this token"),
-            "is it whole, and for this server? nothing was saved",
+            format!("nothing was saved; {}", where_from(attempt.client)),
         )),
         status => {
             let what = format!(

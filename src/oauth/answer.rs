@@ -102,7 +102,7 @@ fn grant(endpoint: &str, body: Body) -> Result<Grant, Trouble> {
 }
 
 /// A number, or a number in quotes; negative and senseless ones count as unsaid.
-fn life(value: &Value) -> Option<u64> {
+pub(super) fn life(value: &Value) -> Option<u64> {
     let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     (seconds >= 0.0).then(|| seconds.min(TEN_YEARS) as u64)
 }

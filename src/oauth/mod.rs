@@ -5,6 +5,7 @@
 //! through one lenient and careful [`Grants::ask`].
 
 mod answer;
+mod device;
 
 use anyhow::Result;
 use base64::Engine;
@@ -20,6 +21,7 @@ use crate::failure::fail;
 use crate::http::{Answer, Http, Unanswered, endpoint};
 use answer::read;
 pub(crate) use answer::{Grant, Trouble};
+pub(crate) use device::{DeviceCode, Polled};
 
 /// The token endpoint of one client.
 #[derive(Debug)]
@@ -46,6 +48,33 @@ impl Grants<'_> {
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         form.extend_from_slice(extra);
         self.ask(&form)
+    }
+
+    /// Begins a device authorization (RFC 8628 3.1).
+    pub(crate) fn device(
+        &self,
+        endpoint: &str,
+        scope: &[String],
+        extra: &[(&str, &str)],
+    ) -> Result<DeviceCode, Trouble> {
+        let scope = scope.join(" ");
+        let mut form = Vec::from(extra);
+        if !scope.is_empty() {
+            form.push(("scope", &scope));
+        }
+        match self.post(endpoint, &form) {
+            Ok(answer) => device::read(&crate::http::endpoint(endpoint), &answer),
+            Err(why) => Err(Trouble::Later(why.why().to_owned())),
+        }
+    }
+
+    /// Asks whether the person has confirmed the code (RFC 8628 3.4).
+    pub(crate) fn poll(&self, code: &Secret) -> Polled {
+        let form = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", code.expose())];
+        match self.post(self.token_endpoint, &form) {
+            Ok(answer) => device::polled(&endpoint(self.token_endpoint), &answer),
+            Err(Unanswered::NotSent(why) | Unanswered::Lost(why)) => Polled::Silent(why),
+        }
     }
 
     /// Tells the server that a token is not to be used any more (RFC 7009). An unknown token is no error there.

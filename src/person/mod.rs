@@ -9,20 +9,22 @@ use std::path::Path;
 use anyhow::Result;
 use clap::Parser;
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::talk::{Exit, Request, Target, Verb};
+use hallpass_protocol::talk::{Exit, Reply, Request, Target, Verb};
 use serde_json::{Value, json};
 
 use crate::account::Flow;
+use crate::broker::{self, Caller};
 use crate::choice::{Choice, Rule};
 use crate::clock::now;
+use crate::config;
 use crate::failure::{self, fail, fail_hint};
 use crate::login::Wishes;
 use crate::need::Need;
 use crate::paths::{Paths, set};
 use crate::renew::Renewal;
-use crate::{enrol, logout, routes, signin, status, store, terminal};
+use crate::{enrol, environment, logout, routes, signin, status, store, tenants, terminal};
 
-use words::{Accounts, AccountsCommand, Cli, Command, Login, Logout, usage};
+use words::{Accounts, AccountsCommand, Cli, Command, Login, Logout, TenantsCommand, usage};
 
 /// Runs a command; the exit code.
 pub(crate) fn run(program: &OsString, words: &[OsString]) -> Exit {
@@ -50,9 +52,19 @@ pub(crate) fn run(program: &OsString, words: &[OsString]) -> Exit {
 fn command(cli: Cli) -> Result<Exit> {
     let paths = Paths::find(cli.config.as_deref())?;
     let named = cli.account.or_else(|| set("HALLPASS_ACCOUNT"));
+    if let Some(tenant) = &cli.tenant {
+        environment::check_slug(tenant)?;
+    }
+    if let Command::Login(login) = cli.command {
+        return sign_in(&paths, named.as_deref(), cli.api_url.as_deref(), cli.tenant, login);
+    }
+    let named = match &cli.api_url {
+        Some(api_url) => Some(environment::account(&paths, api_url, named.as_deref())?),
+        None => named,
+    };
     let named = named.as_deref();
     match cli.command {
-        Command::Login(login) => sign_in(&paths, named, login),
+        Command::Login(_) => Err(fail(Exit::Bug, "a sign-in came the wrong way")),
         Command::Logout(words) => sign_out(&paths, named, &words),
         Command::Status(shown) => show_status(&paths, shown.name.as_deref().or(named), shown.json),
         Command::Whoami(shown) => {
@@ -74,6 +86,7 @@ fn command(cli: Cli) -> Result<Exit> {
             });
             out(&lines.collect::<Vec<_>>())
         }
+        Command::Tenants(words) => tenants(&paths, named, words.command.as_ref(), cli.tenant.as_deref()),
         Command::Refresh(words) => refresh(&paths, words.name.as_deref(), named),
         Command::Lock => {
             store::drop_cached_key(&paths.data);
@@ -110,13 +123,21 @@ fn chosen(paths: &Paths, what: Option<&str>, named: Option<&str>) -> Result<Rule
     }
 }
 
-fn sign_in(paths: &Paths, named: Option<&str>, login: Login) -> Result<Exit> {
+fn sign_in(
+    paths: &Paths,
+    named: Option<&str>,
+    api_url: Option<&str>,
+    tenant: Option<String>,
+    login: Login,
+) -> Result<Exit> {
+    let client_id = login.client_id.clone();
     let new = enrol::New { issuer: login.issuer, client_id: login.client_id, scope: login.scope };
-    let name = match enrol::account(paths, login.what.as_deref(), named, &new)? {
-        Some(name) => name,
-        None => chosen(paths, login.what.as_deref(), named)?.account.name,
+    let name = match (api_url, enrol::account(paths, login.what.as_deref(), named, &new)?) {
+        (_, Some(name)) => name,
+        (None, None) => chosen(paths, login.what.as_deref(), named)?.account.name,
+        (Some(api_url), None) => for_environment(paths, login.what.as_deref(), api_url, named)?,
     };
-    let config = crate::config::load(paths)?;
+    let config = config::load(paths)?;
     let Some((account, client)) = config.account(&name) else {
         return Err(fail_hint(
             Exit::Missing,
@@ -136,11 +157,14 @@ fn sign_in(paths: &Paths, named: Option<&str>, login: Login) -> Result<Exit> {
     let wishes = Wishes {
         flow: match (login.paste, login.with_token.is_some() || token.is_some()) {
             (true, _) => Flow::Paste,
+            _ if login.device => Flow::Device,
             (_, true) => Flow::Token,
             _ => Flow::Auto,
         },
         port: login.port,
         open: !login.no_open,
+        tenant: tenant.or_else(|| account.tenant.clone()),
+        client_id,
         token: token.map(Secret::new),
         url_to: if login.no_open { |url| drop(out(&[url.to_owned()])) } else { |url| terminal::say(url) },
     };
@@ -149,6 +173,48 @@ fn sign_in(paths: &Paths, named: Option<&str>, login: Login) -> Result<Exit> {
     let kept = store::in_words(&paths.data, &name, &kind);
     terminal::say(&format!("signed in to account `{name}`{who}; kept {kept}"));
     Ok(Exit::Answered)
+}
+
+/// An account's own provider, or a provider by name.
+fn for_environment(paths: &Paths, what: Option<&str>, api_url: &str, named: Option<&str>) -> Result<String> {
+    let config = config::load(paths)?;
+    let known = what.and_then(|what| config.account(what));
+    let provider = known.and_then(|(_, client)| client.provider.as_ref()).map(|provider| provider.name.clone());
+    match provider.or_else(|| what.map(ToString::to_string)) {
+        Some(provider) => enrol::for_environment(paths, &provider, api_url, named),
+        None => environment::account(paths, api_url, named),
+    }
+}
+
+fn tenants(paths: &Paths, named: Option<&str>, command: Option<&TenantsCommand>, flag: Option<&str>) -> Result<Exit> {
+    let rule = chosen(paths, None, named)?;
+    let name = &rule.account.name;
+    let caller = Caller { paths, account: Some(name), command: "tenants", tenant: None };
+    let request = Request::new(Verb::Get, Target::Account(name.clone()));
+    let token = match broker::answer(caller, &request) {
+        Reply::Pass(credential) => credential.secret,
+        other => return Err(other.failure(&request).into()),
+    };
+    let config = config::load(paths)?;
+    let (_, client) = config.account(name).ok_or_else(|| fail(Exit::Bug, "an account without a client"))?;
+    let list = tenants::list(name, client, &token)?;
+    if let Some(TenantsCommand::Use { slug }) = command {
+        if !list.iter().any(|tenant| tenant.slug == *slug) {
+            let what = format!("account `{name}` is no member of the tenant `{}`", crate::shown::shown(slug));
+            return Err(fail_hint(Exit::Missing, what, "`hallpass tenants list` shows those it is in"));
+        }
+        enrol::set_tenant(paths, name, slug)?;
+        terminal::say(&format!("account `{name}` works in the tenant `{slug}`"));
+        return Ok(Exit::Answered);
+    }
+    let stored = broker::look(&paths.data, name, rule.sealed)?;
+    let signed_in = stored.and_then(|stored| stored.value.tenant);
+    let current = flag.or(rule.account.tenant.as_deref()).or(signed_in.as_deref());
+    let line = |tenant: &tenants::Tenant| {
+        let mark = if current == Some(tenant.slug.as_str()) { "*" } else { " " };
+        format!("{mark} {}  {}", tenant.slug, tenant.name)
+    };
+    out(&list.iter().map(line).collect::<Vec<_>>())
 }
 
 fn sign_out(paths: &Paths, named: Option<&str>, words: &Logout) -> Result<Exit> {
@@ -183,7 +249,7 @@ fn show_status(paths: &Paths, name: Option<&str>, as_json: bool) -> Result<Exit>
         let what = format!("there is no account `{}`", crate::shown::shown(name));
         return Err(fail_hint(Exit::Missing, what, "`hallpass accounts` lists them"));
     }
-    if as_json || crate::config::load(paths)?.json {
+    if as_json || config::load(paths)?.json {
         let list: Vec<Value> = states.iter().map(|state| state.json(paths)).collect();
         return out(&[json!({ "accounts": list }).to_string()]);
     }
@@ -210,7 +276,7 @@ fn refresh(paths: &Paths, name: Option<&str>, named: Option<&str>) -> Result<Exi
     let account = &rule.account;
     let request = Request::new(Verb::Get, Target::Default);
     let mut need = Need::of(&request, account);
-    let stored = crate::broker::look(&paths.data, &account.name, rule.sealed)?;
+    let stored = broker::look(&paths.data, &account.name, rule.sealed)?;
     need.refused = stored.as_ref().and_then(|stored| need.token(&stored.value)).map(|token| token.id.clone());
     let renewal = Renewal { paths, rule: &rule, command: "refresh", now: now() };
     let session = renewal.renew(&need, Some("`refresh` does not sign in"))?;

@@ -33,6 +33,12 @@ pub(super) struct Cli {
     /// The account, where several could be meant
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) account: Option<String>,
+    /// The environment of a provider, where an account has several
+    #[arg(long, visible_alias = "base-url", global = true, value_name = "URL")]
+    pub(super) api_url: Option<String>,
+    /// The tenant, for providers that have them
+    #[arg(long, global = true, value_name = "SLUG")]
+    pub(super) tenant: Option<String>,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -49,6 +55,8 @@ pub(super) enum Command {
     Whoami(Shown),
     /// List the accounts, or choose the default one
     Accounts(Accounts),
+    /// List the tenants of the account, or choose one
+    Tenants(Tenants),
     /// Get a new token now, whatever the old one's age
     Refresh(Named),
     /// Forget the cached key: sealed sessions need the keychain again
@@ -86,6 +94,9 @@ pub(super) struct Login {
     /// Paste the answer back: the browser is on another machine
     #[arg(long, visible_alias = "no-browser")]
     pub(super) paste: bool,
+    /// Confirm a code on a page that any device can open
+    #[arg(long, conflicts_with_all = ["paste", "with_token", "token"])]
+    pub(super) device: bool,
     /// Take a token instead: from stdin, or typed unseen
     #[arg(long, visible_alias = "token-stdin", conflicts_with = "paste", num_args = 0..=1, value_name = "TOKEN", hide_possible_values = true)]
     pub(super) with_token: Option<Option<String>>,
@@ -150,6 +161,23 @@ pub(super) enum AccountsCommand {
     Use {
         /// The account
         name: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Tenants {
+    #[command(subcommand)]
+    pub(super) command: Option<TenantsCommand>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum TenantsCommand {
+    /// List them
+    List,
+    /// Make one the account's own
+    Use {
+        /// The tenant's slug
+        slug: String,
     },
 }
 

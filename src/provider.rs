@@ -1,0 +1,147 @@
+//! Provider rows: what is known of a provider, as data
+//!
+//! A row is a file in `integrations/providers/`. Its `[account]` table holds the same keys as an account of
+//! `config.toml`, which may override each of them; its `[provider]` table says what only a provider can. An account whose
+//! name is a row's exists without configuration when the row is complete. A new provider is one file and one line here.
+
+use anyhow::Result;
+use hallpass_protocol::talk::Exit;
+use toml_edit::{Document, Item, Table};
+
+use crate::failure::{fail, fail_hint};
+use crate::paths::set;
+
+/// Every row, by name.
+const ROWS: &[(&str, &str)] = &[
+    ("autocom", include_str!("../integrations/providers/autocom.toml")),
+    ("warmhub", include_str!("../integrations/providers/warmhub.toml")),
+    ("whet", include_str!("../integrations/providers/whet.toml")),
+];
+
+/// Client ids that a build brings along: `HALLPASS_CLIENT_ID_AUTOCOM=... cargo build`. None is part of the source.
+const BUILT_IN_CLIENT_IDS: &[(&str, Option<&str>)] =
+    &[("autocom", option_env!("HALLPASS_CLIENT_ID_AUTOCOM")), ("warmhub", option_env!("HALLPASS_CLIENT_ID_WARMHUB"))];
+
+/// What only a provider's row says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Provider {
+    pub(crate) name: String,
+    /// The environment this account is for.
+    pub(crate) api_url: String,
+    /// The variable with a client id.
+    pub(crate) client_id_env: Option<String>,
+    /// The client id that this build brings along.
+    pub(crate) built_in_client_id: Option<&'static str>,
+    /// The variable with a token that stands in for the session.
+    pub(crate) token_env: Option<String>,
+    /// `hex`: what tokens that a person brings are made of.
+    pub(crate) token_alphabet: Option<String>,
+    pub(crate) token_length: Option<usize>,
+    /// Where a person gets a token.
+    pub(crate) token_page: Option<String>,
+    /// The header that names the tenant.
+    pub(crate) tenant_header: Option<String>,
+    pub(crate) tenants_endpoint: Option<String>,
+}
+
+/// A row for one environment: the provider, and its `[account]` table as TOML.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) provider: Provider,
+    pub(crate) account: String,
+}
+
+/// The names of all rows.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().map(|(name, _)| *name)
+}
+
+/// The row of a provider for an environment: the one named, else its variable's, else its own. `None` for a row that
+/// has none of its own and was given none.
+pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
+    let Some((name, text)) = ROWS.iter().find(|(row, _)| *row == name) else {
+        let list: Vec<_> = names().collect();
+        let what = format!("there is no provider `{}`", crate::shown::shown(name));
+        return Err(fail_hint(Exit::Config, what, format!("there are {}", list.join(", "))));
+    };
+    let document = Document::parse(*text).map_err(|why| broken(name, why.message()))?;
+    let provider = table(name, document.as_table(), "provider")?;
+    let string = |key: &str| provider.get(key).and_then(Item::as_str).map(str::to_owned);
+    let from_environment = string("api_url_env").and_then(|variable| set(&variable));
+    let Some(api_url) = api_url.map(str::to_owned).or(from_environment).or_else(|| string("api_url")) else {
+        return Ok(None);
+    };
+    let api_url = api_url.trim_end_matches('/');
+    let api = string("api_suffix").and_then(|suffix| api_url.strip_suffix(&suffix).map(str::to_owned));
+    let fill = |text: &str| text.replace("{api_url}", api_url).replace("{api}", api.as_deref().unwrap_or(api_url));
+    let account = table(name, document.as_table(), "account")?;
+    Ok(Some(Row {
+        account: fill(&account.to_string()),
+        provider: Provider {
+            name: (*name).to_owned(),
+            api_url: api_url.to_owned(),
+            client_id_env: string("client_id_env"),
+            built_in_client_id: BUILT_IN_CLIENT_IDS.iter().find(|(row, _)| row == name).and_then(|(_, id)| *id),
+            token_env: string("token_env"),
+            token_alphabet: string("token_alphabet"),
+            token_length: provider.get("token_length").and_then(Item::as_integer).and_then(|n| n.try_into().ok()),
+            token_page: string("token_page"),
+            tenant_header: string("tenant_header"),
+            tenants_endpoint: string("tenants_endpoint").map(|url| fill(&url)),
+        },
+    }))
+}
+
+fn table<'a>(name: &str, document: &'a Table, key: &str) -> Result<&'a Table> {
+    document.get(key).and_then(Item::as_table).ok_or_else(|| broken(name, &format!("it has no [{key}]")))
+}
+
+fn broken(name: &str, why: &str) -> anyhow::Error {
+    fail(Exit::Bug, format!("the provider row `{name}` cannot be read: {why}"))
+}
+
+impl Provider {
+    /// Whether a token that a person brings can be one of this provider's, without saying anything about it.
+    pub(crate) fn fits(&self, token: &str) -> Result<(), String> {
+        let hex = self.token_alphabet.as_deref() != Some("hex") || token.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let length = self.token_length.is_none_or(|length| token.len() == length);
+        if hex && length {
+            return Ok(());
+        }
+        let alphabet = self.token_alphabet.as_deref().map_or(String::new(), |alphabet| format!(" {alphabet}"));
+        let length = self.token_length.map_or(String::new(), |length| format!(" {length}"));
+        Err(format!("its tokens are{length}{alphabet} characters without a prefix"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{names, row};
+
+    /// Each row can be read, and nothing of its templates is left when its environment is known.
+    #[test]
+    fn every_row() {
+        for name in names() {
+            let row = row(name, Some("https://api.example.com/api/v1")).expect(name).expect(name);
+            assert!(!row.account.contains('{') && row.account.contains("https://api.example.com"), "{name}");
+        }
+    }
+
+    #[test]
+    fn both_spellings_of_an_environment_are_one() {
+        for url in ["https://h.example/api/v1", "https://h.example/api/v1/"] {
+            let row = row("autocom", Some(url)).expect("a row").expect("complete");
+            assert!(row.account.contains("\"https://h.example/oauth/token\""), "{}", row.account);
+            assert_eq!(row.provider.api_url, "https://h.example/api/v1");
+        }
+    }
+
+    #[test]
+    fn tokens_have_a_shape() {
+        let whet = row("whet", None).expect("a row").expect("complete").provider;
+        assert_eq!(whet.fits(&"7a".repeat(32)), Ok(()));
+        for wrong in ["7a".repeat(31), "7g".repeat(32), format!("0x{}", "7a".repeat(31))] {
+            assert!(whet.fits(&wrong).is_err_and(|why| !why.contains(&wrong)));
+        }
+    }
+}
