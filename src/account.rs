@@ -109,6 +109,9 @@ pub(crate) struct Client {
     pub(crate) built_in: bool,
 }
 
+/// The redirect URI of servers that show the code on a page of their own: it is pasted back.
+pub(crate) const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
 /// How to sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Flow {
@@ -128,6 +131,12 @@ pub(crate) enum Interactive {
     Auto,
     Never,
     Always,
+}
+
+/// Whether a text can be a tenant's slug: it goes into a header.
+pub(crate) fn is_slug(slug: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&slug.len()) && slug.bytes().all(plain)
 }
 
 /// Whether a name can be an account's: it is also a file name.
@@ -151,6 +160,12 @@ impl Account {
             tenant_header: None,
             tenant: None,
         }
+    }
+
+    /// The tenant, as its provider wants it said: flag, configuration, the one of the sign-in.
+    pub(crate) fn headers(&self, flag: Option<&str>, signed_in: Option<&str>) -> Vec<(String, String)> {
+        let tenant = flag.or(self.tenant.as_deref()).or(signed_in).filter(|slug| is_slug(slug));
+        self.tenant_header.clone().zip(tenant.map(str::to_owned)).into_iter().collect()
     }
 
     /// The token that stands in for the session, and the variable it is in: our own before the provider's.

@@ -88,7 +88,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let name = &account.name;
     if let Some((variable, secret)) = account.token_from_environment() {
         let mut credential = from_variable(account, request, &variable, secret, now)?;
-        credential.headers = headers(caller, account, None);
+        credential.headers = account.headers(caller.tenant, None);
         return Ok(credential);
     }
     let renewal = caller.renewal(rule, now);
@@ -145,14 +145,8 @@ fn credential(caller: Caller<'_>, account: &Account, session: &Session, token: &
         expires_at: token.expires_at.map(|expires_at| expires_at.saturating_sub(token.leeway(wants))),
         id: token.id.clone(),
         form: account.form.into(),
-        headers: headers(caller, account, session.tenant.as_deref()),
+        headers: account.headers(caller.tenant, session.tenant.as_deref()),
     }
-}
-
-/// The tenant, as its provider wants it said: flag, configuration, the one of the sign-in.
-fn headers(caller: Caller<'_>, account: &Account, signed_in: Option<&str>) -> Vec<(String, String)> {
-    let tenant = caller.tenant.or(account.tenant.as_deref()).or(signed_in);
-    account.tenant_header.clone().zip(tenant.map(str::to_owned)).into_iter().collect()
 }
 
 /// `HALLPASS_TOKEN_WORK`: for the account's places only, never saved and never refreshed.

@@ -39,12 +39,12 @@ struct Metadata {
     authorization_response_iss_parameter_supported: bool,
 }
 
-/// The server of an account.
-pub(crate) fn server(account: &str, client: &Client, http: &Http) -> Result<Server> {
+/// The server of an account. `device`: its device endpoint is needed.
+pub(crate) fn server(account: &str, client: &Client, http: &Http, device: bool) -> Result<Server> {
+    let without_device = device && client.device_authorization_endpoint.is_none();
+    let unknown = client.authorization_endpoint.is_none() || client.token_endpoint.is_none() || without_device;
     let found = match &client.issuer {
-        Some(issuer) if client.authorization_endpoint.is_none() || client.token_endpoint.is_none() => {
-            metadata(account, issuer, http)?
-        }
+        Some(issuer) if unknown => metadata(account, issuer, http)?,
         _ => Metadata { issuer: client.issuer.clone().unwrap_or_default(), ..Metadata::default() },
     };
     if found

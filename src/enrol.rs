@@ -93,7 +93,7 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
 
 /// The account for `login PROVIDER --api-url URL`, written if it is new.
 pub(crate) fn for_environment(paths: &Paths, provider: &str, api_url: &str, named: Option<&str>) -> Result<String> {
-    if let Some(name) = environment::find(paths, api_url, named)? {
+    if let Some(name) = environment::find(paths, api_url, named, Some(provider))? {
         return Ok(name);
     }
     let row = provider::row(provider, Some(api_url))?;
@@ -101,7 +101,12 @@ pub(crate) fn for_environment(paths: &Paths, provider: &str, api_url: &str, name
     if let Err(why) = check_endpoint(&api_url) {
         return Err(fail(Exit::Config, format!("`--api-url` {why}")));
     }
-    let host = hallpass_protocol::place::Place::from_url(&api_url).map(|place| place.host).unwrap_or_default();
+    let place = hallpass_protocol::target(&api_url)?;
+    let host = match place {
+        Target::Place(place) => place.to_string().split_once("://").map(|(_, rest)| rest.to_owned()),
+        _ => None,
+    };
+    let host = host.unwrap_or_default().split('/').next().unwrap_or_default().to_owned();
     let name = named.map_or_else(|| name_for(&format!("{provider}-{host}")), str::to_owned);
     if !is_name(&name) || config::load(paths)?.account(&name).is_some_and(|(_, client)| !client.built_in) {
         let what = format!("`{}` is taken or no account name", shown(&name));

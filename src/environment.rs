@@ -4,6 +4,7 @@ use anyhow::Result;
 use hallpass_protocol::place::Place;
 use hallpass_protocol::talk::Exit;
 
+use crate::account::is_slug;
 use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::paths::Paths;
@@ -11,7 +12,7 @@ use crate::shown::shown;
 
 /// The account for an environment. Spellings that differ in case, default port or final slash are the same one.
 pub(crate) fn account(paths: &Paths, api_url: &str, named: Option<&str>) -> Result<String> {
-    match find(paths, api_url, named)? {
+    match find(paths, api_url, named, None)? {
         Some(name) => Ok(name),
         None => {
             let what = format!("no account is for the environment `{}`", shown(api_url));
@@ -21,13 +22,18 @@ pub(crate) fn account(paths: &Paths, api_url: &str, named: Option<&str>) -> Resu
     }
 }
 
-/// The account for an environment, if there is one.
-pub(crate) fn find(paths: &Paths, api_url: &str, named: Option<&str>) -> Result<Option<String>> {
-    let wanted = place(api_url)?;
+/// The account for an environment, if there is one; `of` a provider, if one is named.
+pub(crate) fn find(paths: &Paths, api_url: &str, named: Option<&str>, of: Option<&str>) -> Result<Option<String>> {
+    place(api_url, "")?; // usable at all
     let config = config::load(paths)?;
     let mut fitting = config.accounts.iter().filter(|(name, (_, client))| {
-        let is_here =
-            client.provider.as_ref().is_some_and(|provider| place(&provider.api_url).is_ok_and(|here| here == wanted));
+        let is_here = client.provider.as_ref().is_some_and(|provider| {
+            if of.is_some_and(|of| of != provider.name) {
+                return false;
+            }
+            let suffix = provider.api_suffix.as_deref().unwrap_or_default();
+            matches!((place(&provider.api_url, suffix), place(api_url, suffix)), (Ok(here), Ok(asked)) if here == asked)
+        });
         is_here && named.is_none_or(|named| *name == named)
     });
     let (first, second) = (fitting.next(), fitting.next());
@@ -40,16 +46,18 @@ pub(crate) fn find(paths: &Paths, api_url: &str, named: Option<&str>) -> Result<
     }
 }
 
-fn place(api_url: &str) -> Result<Place> {
+/// An environment's address without what may stand at its end.
+fn place(api_url: &str, suffix: &str) -> Result<Place> {
+    let api_url = api_url.trim_end_matches('/');
+    let api_url = api_url.strip_suffix(suffix).unwrap_or(api_url);
     let place =
         Place::from_url(api_url).map_err(|why| fail(Exit::Usage, format!("`--api-url` is not usable: {why}")))?;
     Ok(Place { path: place.path.or(Some(String::new())), ..place })
 }
 
-/// A tenant's slug goes into a header: letters, digits, `.`, `_` and `-`.
+/// Refuses what is no tenant's slug.
 pub(crate) fn check_slug(slug: &str) -> Result<()> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    match (1..=64).contains(&slug.len()) && slug.bytes().all(plain) {
+    match is_slug(slug) {
         true => Ok(()),
         false => Err(fail(Exit::Usage, format!("`{}` is no tenant's name", shown(slug)))),
     }

@@ -103,6 +103,29 @@ impl Http {
         })
     }
 
+    /// A request of the provider's own API: JSON both ways.
+    pub(crate) fn json(
+        &self,
+        method: &str,
+        url: &str,
+        bearer: &Secret,
+        body: Option<&serde_json::Value>,
+    ) -> std::result::Result<Answer, Unanswered> {
+        let text = body.map(ToString::to_string).unwrap_or_default();
+        self.each(url, |agent| {
+            let mut request = ureq::http::Request::builder()
+                .method(method)
+                .uri(url)
+                .header("Accept", "application/json")
+                .header("Authorization", format!("Bearer {}", bearer.expose()));
+            if body.is_some() {
+                request = request.header("Content-Type", "application/json"); // of nothing, some servers refuse it
+            }
+            let request = request.body(text.clone())?;
+            agent.run(agent.configure_request(request).proxy(proxy(url)).build())
+        })
+    }
+
     /// A certificate that one trust does not know may be known to the next; nothing was sent before that.
     fn each(
         &self,

@@ -127,7 +127,7 @@ fn change(
     change(&mut record);
     let mark = store::beside(data, name, "sealed");
     if record.entries.is_empty() {
-        store::remove(data, name)?;
+        store::remove(data, name, Some(&shelf.kind()))?;
         let _ = std::fs::remove_file(&mark); // a mark without a record costs a look, no more
         return Ok(());
     }

@@ -44,12 +44,14 @@ pub(crate) fn account(paths: &Paths, name: &str, local: bool) -> Result<String> 
     }
     let _lock = if has_record { Some(lock(paths, name)?) } else { None };
     // A record that cannot be read cannot be revoked either; it goes all the same.
-    let stored: Option<Stored<Session>> = match local {
-        true => None,
-        false => store::load(&paths.data, name, sealed, store::BACKGROUND).unwrap_or_default(),
+    let stored: Option<Stored<Session>> = store::load(&paths.data, name, sealed, store::BACKGROUND).unwrap_or_default();
+    let told = match &stored {
+        Some(stored) if !local => revoke(&stored.value, client.as_ref()),
+        _ => Ok(false),
     };
-    let told = stored.as_ref().map_or(Ok(false), |stored| revoke(&stored.value, client.as_ref()));
-    let was_there = store::remove(&paths.data, name)?;
+    // Another machine that shares this folder has a session of its own, sealed with another key.
+    let only = stored.as_ref().map(|stored| stored.shelf.kind());
+    let was_there = store::remove(&paths.data, name, only.as_ref())?;
     routes::forget(paths);
     let mut words = match (was_there, &told) {
         (false, _) => format!("account `{name}` was not signed in"),

@@ -3,13 +3,13 @@
 //! ```text
 //!                      main                        which door?
 //!               tool          person/              a tool asks | a person types
-//!                      broker  status              fresh -> answer | what is there
+//!                      broker   why doctor status  fresh -> answer | what is there, and what to do
 //!                  renew  refresh  signin          stale -> refresh; none -> sign in; one process at a time
-//!             login/      logout  enrol            browser, paste-back, token | the way out | new accounts
-//!        oauth/  discovery  claims    kept         the authorization server | passwords of places nobody serves
-//!    routes  choice  config/   presence  peek      which account | is a person there, is git
-//!             store/    lock    http  terminal     where it is kept | one at a time | requests | words
-//!     account  need  token  paths  opener  ...     small facts
+//!         login/   logout   enrol   connect/       browser, paste, device, token | out | new accounts | links
+//!        oauth/  discovery   tenants   pats        what the authorization server and the provider are asked
+//!       routes  choice  environment     kept       which account answers | passwords of places nobody serves
+//!         config/   store/    lock   presence      as configured | where it is kept | one at a time | is a person there
+//!      account  provider  need  token  http  ...   small facts, and the way to a server
 //!     ================ protocol (crate) =======    what tools say; no I/O
 //! ```
 //!
@@ -24,7 +24,9 @@ mod choice;
 mod claims;
 mod clock;
 mod config;
+mod connect;
 mod discovery;
+mod doctor;
 mod enrol;
 mod environment;
 mod failure;
@@ -37,6 +39,7 @@ mod need;
 mod oauth;
 mod opener;
 mod paths;
+mod pats;
 mod peek;
 mod person;
 mod presence;
@@ -53,6 +56,7 @@ mod tenants;
 mod terminal;
 mod token;
 mod tool;
+mod why;
 
 use std::ffi::OsString;
 use std::path::Path;

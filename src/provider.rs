@@ -4,6 +4,8 @@
 //! `config.toml`, which may override each of them; its `[provider]` table says what only a provider can. An account whose
 //! name is a row's exists without configuration when the row is complete. A new provider is one file and one line here.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 use toml_edit::{Document, Item, Table};
@@ -18,6 +20,9 @@ const ROWS: &[(&str, &str)] = &[
     ("whet", include_str!("../integrations/providers/whet.toml")),
 ];
 
+/// Every row's `api_url_env`: known without reading a row, because each look at the routes asks for them.
+pub(crate) const API_URL_VARIABLES: &[&str] = &["WHET_BASE_URL"];
+
 /// Client ids that a build brings along: `HALLPASS_CLIENT_ID_AUTOCOM=... cargo build`. None is part of the source.
 const BUILT_IN_CLIENT_IDS: &[(&str, Option<&str>)] =
     &[("autocom", option_env!("HALLPASS_CLIENT_ID_AUTOCOM")), ("warmhub", option_env!("HALLPASS_CLIENT_ID_WARMHUB"))];
@@ -28,6 +33,8 @@ pub(crate) struct Provider {
     pub(crate) name: String,
     /// The environment this account is for.
     pub(crate) api_url: String,
+    /// What may stand at its end and names no other environment.
+    pub(crate) api_suffix: Option<String>,
     /// The variable with a client id.
     pub(crate) client_id_env: Option<String>,
     /// The client id that this build brings along.
@@ -42,6 +49,43 @@ pub(crate) struct Provider {
     /// The header that names the tenant.
     pub(crate) tenant_header: Option<String>,
     pub(crate) tenants_endpoint: Option<String>,
+    /// Where personal access tokens are made, how many days they live by themselves, and at the most.
+    pub(crate) pats_endpoint: Option<String>,
+    pub(crate) pat_days: u64,
+    pub(crate) pat_longest_days: u64,
+    /// The backend that keeps links to other platforms.
+    pub(crate) connect: Option<Connect>,
+}
+
+/// How a backend that keeps links is spoken to. A path may have `{platform}` or `{id}` in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Connect {
+    pub(crate) backend_url: String,
+    /// The variable with another backend's URL.
+    pub(crate) backend_url_env: String,
+    /// The variable with the backend's key.
+    pub(crate) api_key_env: String,
+    /// Where the backend's own OAuth clients are configured.
+    pub(crate) clients_page: String,
+    /// Where the browser comes back to, and on which ports.
+    pub(crate) redirect_uri: String,
+    pub(crate) redirect_ports: Vec<u16>,
+    /// `POST /oauth/{platform}/start` and the like, by what is asked.
+    calls: BTreeMap<String, String>,
+    /// The names of fields, by what they hold.
+    fields: BTreeMap<String, String>,
+}
+
+impl Connect {
+    /// Method and path of a call.
+    pub(crate) fn call<'a>(&'a self, name: &'a str) -> (&'a str, &'a str) {
+        self.calls.get(name).and_then(|call| call.split_once(' ')).unwrap_or(("GET", name))
+    }
+
+    /// What the backend calls a field.
+    pub(crate) fn field<'a>(&'a self, name: &'a str) -> &'a str {
+        self.fields.get(name).map_or(name, String::as_str)
+    }
 }
 
 /// A row for one environment: the provider, and its `[account]` table as TOML.
@@ -67,6 +111,7 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
     let document = Document::parse(*text).map_err(|why| broken(name, why.message()))?;
     let provider = table(name, document.as_table(), "provider")?;
     let string = |key: &str| provider.get(key).and_then(Item::as_str).map(str::to_owned);
+    let number = |key: &str| provider.get(key).and_then(Item::as_integer).and_then(|number| u64::try_from(number).ok());
     let from_environment = string("api_url_env").and_then(|variable| set(&variable));
     let Some(api_url) = api_url.map(str::to_owned).or(from_environment).or_else(|| string("api_url")) else {
         return Ok(None);
@@ -80,6 +125,7 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
         provider: Provider {
             name: (*name).to_owned(),
             api_url: api_url.to_owned(),
+            api_suffix: string("api_suffix"),
             client_id_env: string("client_id_env"),
             built_in_client_id: BUILT_IN_CLIENT_IDS.iter().find(|(row, _)| row == name).and_then(|(_, id)| *id),
             token_env: string("token_env"),
@@ -88,8 +134,31 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
             token_page: string("token_page"),
             tenant_header: string("tenant_header"),
             tenants_endpoint: string("tenants_endpoint").map(|url| fill(&url)),
+            pats_endpoint: string("pats_endpoint").map(|url| fill(&url)),
+            pat_days: number("pat_days").unwrap_or(30),
+            pat_longest_days: number("pat_longest_days").unwrap_or(365),
+            connect: document.get("connect").and_then(Item::as_table).map(connect),
         },
     }))
+}
+
+fn connect(table: &Table) -> Connect {
+    let string = |key: &str| table.get(key).and_then(Item::as_str).unwrap_or_default().to_owned();
+    let words = |key: &str| {
+        let table = table.get(key).and_then(Item::as_table).into_iter().flat_map(|table| table.iter());
+        table.filter_map(|(key, item)| Some((key.to_owned(), item.as_str()?.to_owned()))).collect()
+    };
+    let ports = table.get("redirect_ports").and_then(Item::as_array).into_iter().flatten();
+    Connect {
+        backend_url: string("backend_url"),
+        backend_url_env: string("backend_url_env"),
+        api_key_env: string("api_key_env"),
+        clients_page: string("clients_page"),
+        redirect_uri: string("redirect_uri"),
+        redirect_ports: ports.filter_map(|port| port.as_integer()?.try_into().ok()).collect(),
+        calls: words("calls"),
+        fields: words("fields"),
+    }
 }
 
 fn table<'a>(name: &str, document: &'a Table, key: &str) -> Result<&'a Table> {
@@ -116,7 +185,7 @@ impl Provider {
 
 #[cfg(test)]
 mod tests {
-    use super::{names, row};
+    use super::{API_URL_VARIABLES, ROWS, names, row};
 
     /// Each row can be read, and nothing of its templates is left when its environment is known.
     #[test]
@@ -124,6 +193,11 @@ mod tests {
         for name in names() {
             let row = row(name, Some("https://api.example.com/api/v1")).expect(name).expect(name);
             assert!(!row.account.contains('{') && row.account.contains("https://api.example.com"), "{name}");
+        }
+        for (_, text) in ROWS {
+            let variable = text.lines().find_map(|line| line.strip_prefix("api_url_env = "));
+            let is_listed = |variable: &str| API_URL_VARIABLES.contains(&variable.trim_matches('"'));
+            assert!(variable.is_none_or(is_listed), "{variable:?}");
         }
     }
 
@@ -134,6 +208,21 @@ mod tests {
             assert!(row.account.contains("\"https://h.example/oauth/token\""), "{}", row.account);
             assert_eq!(row.provider.api_url, "https://h.example/api/v1");
         }
+    }
+
+    /// Methods and paths, where to come back to, and fields of a backend that keeps links.
+    #[test]
+    fn links() {
+        let connect = row("whet", None).expect("a row").expect("complete").provider.connect.expect("a backend");
+        for (name, part) in
+            [("start", "{platform}"), ("finish", "{platform}"), ("platforms", ""), ("links", ""), ("revoke", "{id}")]
+        {
+            let (method, path) = connect.call(name);
+            assert!(["GET", "POST", "PUT", "DELETE"].contains(&method), "{name}");
+            assert!(path.starts_with('/') && path.contains(part), "{name}");
+        }
+        assert_eq!(connect.call("revoke"), ("DELETE", "/oauth/credentials/{id}"));
+        assert_eq!((connect.redirect_ports.as_slice(), connect.field("state")), ([11789].as_slice(), "state"));
     }
 
     #[test]

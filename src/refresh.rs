@@ -189,7 +189,7 @@ impl Refresh<'_> {
             "issuer"
         } else if moved(&client.token_endpoint, &session.token_endpoint) {
             "token_endpoint"
-        } else if moved(&client.client_id, &session.client_id) {
+        } else if moved(&client.client_id, &session.client_id) && client.client_id != session.configured_client_id {
             "client_id"
         } else {
             return Ok(());

@@ -127,7 +127,10 @@ impl Renewal<'_> {
         let client = self.client()?;
         if let Err(reason) = presence::may_ask(no_prompt, client.interactive) {
             let what = format!("{}, and nobody can be asked now: {reason}", why.what);
-            return Err(why.with(what).hint(format!("`hallpass login {name}`")).into());
+            let or = account.token_env.as_ref().map_or(String::new(), |variable| format!(", or set {variable}"));
+            let page = client.provider.as_ref().and_then(|provider| provider.token_page.as_deref());
+            let from = page.map_or(String::new(), |page| format!("; a token comes from {page}"));
+            return Err(why.with(what).hint(format!("`hallpass login {name}`{or}{from}")).into());
         }
         let session = signin::lazily(self.paths, account, &client, self.now, |session| need.is_met(session, self.now))?;
         if need.token(&session).is_some() || need.audience.is_none() {

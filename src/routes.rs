@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::choice::{Choice, Rule, by_name, for_place};
 use crate::config::{self, Config};
-use crate::paths::Paths;
+use crate::paths::{Paths, set};
+use crate::provider::API_URL_VARIABLES;
 use crate::shown::shown;
 use crate::store;
 
@@ -201,9 +202,14 @@ fn stamp(paths: &Paths, found: Option<&fs::Metadata>) -> String {
     stamp_of(paths, &[found.map_or(0, fs::Metadata::len), since.as_secs(), u64::from(since.subsec_nanos())])
 }
 
-/// `FORMAT-CONFIG-STATE`: two configurations in turn do not delete each other's routes.
+/// `FORMAT-CONFIG-STATE`: two configurations in turn do not delete each other's routes. Variables that move a row's
+/// account to another place are part of the configuration.
 fn stamp_of(paths: &Paths, facts: &[u64]) -> String {
-    let config = store::checksum(paths.config.as_os_str().as_encoded_bytes());
+    let mut config = paths.config.as_os_str().as_encoded_bytes().to_vec();
+    for (variable, url) in API_URL_VARIABLES.iter().filter_map(|variable| Some((variable, set(variable)?))) {
+        config.extend_from_slice(format!("\0{variable}={url}").as_bytes());
+    }
+    let config = store::checksum(&config);
     let facts: Vec<u8> = facts.iter().flat_map(|fact| fact.to_le_bytes()).collect();
     format!("{FORMAT}-{config:016x}-{:016x}", store::checksum(&facts))
 }

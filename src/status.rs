@@ -76,9 +76,24 @@ impl State {
         }
     }
 
+    /// What `whoami` warns of: the token is about to end, and nothing will renew it.
+    pub(crate) fn warning(&self) -> Option<String> {
+        const SOON: u64 = 30; // seconds: time enough to sign in before the next command
+        let Ok(Some((session, _))) = &self.session else { return None };
+        let left = |token: &Token| token.expires_at.map(|expires_at| expires_at.saturating_sub(now()));
+        let left = session.tokens.iter().filter(|token| token.kind == TokenKind::AccessToken).filter_map(left).min()?;
+        let name = &self.account.name;
+        let soon = session.refresh_token.is_none() && self.variable.is_none() && left <= SOON;
+        let when = if left == 0 { "has expired".to_owned() } else { format!("ends in {left} s") };
+        soon.then(|| format!("the token of account `{name}` {when}; `hallpass login {name}`"))
+    }
+
     /// One line: who, where.
     pub(crate) fn who(&self) -> String {
         let name = &self.account.name;
+        if let Some(variable) = &self.variable {
+            return format!("whoever the token in {variable} is for (account {name})");
+        }
         match &self.session {
             Ok(Some((session, _))) => {
                 let identity = session.identity.as_deref().unwrap_or("somebody the server does not name");

@@ -6,7 +6,7 @@ use hallpass_protocol::talk::Exit;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::account::Client;
+use crate::account::{Client, is_slug};
 use crate::failure::fail_hint;
 use crate::http::Http;
 use crate::shown::printable;
@@ -19,7 +19,12 @@ pub(crate) struct Tenant {
 }
 
 /// Asks the provider, with the account's token.
-pub(crate) fn list(account: &str, client: &Client, token: &Secret) -> Result<Vec<Tenant>> {
+pub(crate) fn list(
+    account: &str,
+    client: &Client,
+    token: &Secret,
+    headers: &[(String, String)],
+) -> Result<Vec<Tenant>> {
     let endpoint = client.provider.as_ref().and_then(|provider| provider.tenants_endpoint.as_deref());
     let Some(endpoint) = endpoint else {
         let what = format!("account `{account}`: its provider has no tenants");
@@ -28,7 +33,7 @@ pub(crate) fn list(account: &str, client: &Client, token: &Secret) -> Result<Vec
     let network =
         |why: &str| fail_hint(Exit::Network, format!("account `{account}`: no list of tenants: {why}"), "try again");
     let http = Http::new(client.ca_file.as_deref())?;
-    let answer = http.get(endpoint, Some(token), &[]).map_err(|why| network(why.why()))?;
+    let answer = http.get(endpoint, Some(token), headers).map_err(|why| network(why.why()))?;
     match answer.status {
         200 => read(&answer.body).ok_or_else(|| network("the server answered with something else")),
         401 | 403 => {
@@ -50,7 +55,7 @@ fn read(body: &[u8]) -> Option<Vec<Tenant>> {
     let list = ["data", "tenants"].iter().find_map(|key| value.get(key)).unwrap_or(&value).as_array()?.clone();
     let entries = list.into_iter().filter_map(|entry| serde_json::from_value::<Entry>(entry).ok());
     let tenants = entries
-        .filter(|entry| crate::environment::check_slug(&entry.slug).is_ok())
+        .filter(|entry| is_slug(&entry.slug))
         .map(|entry| Tenant { name: printable(entry.name.as_deref().unwrap_or(&entry.slug)), slug: entry.slug });
     Some(tenants.collect())
 }

@@ -27,6 +27,9 @@ pub(crate) struct Session {
     pub(crate) userinfo_endpoint: Option<String>,
     #[serde(default)]
     pub(crate) client_id: String,
+    /// What the configuration said then, where another was given for the sign-in.
+    #[serde(default)]
+    pub(crate) configured_client_id: Option<String>,
     /// The places it may be handed out for.
     pub(crate) serves: Vec<String>,
     #[serde(default, with = "exposed_option")]

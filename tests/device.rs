@@ -27,14 +27,14 @@ pub fn pages(idp: &Idp) -> (String, String) {
     (format!("{}/device", idp.issuer), format!("{}/device?user_code={USER_CODE}", idp.issuer))
 }
 
-/// Starts all of these sign-ins, so that they wait at the same time.
-fn together(devices: Vec<Device>) -> Vec<(Idp, World, Running)> {
-    let begin = |device| {
-        let (idp, world) = scene(device);
-        let login = world.start(LOGIN);
-        (idp, world, login)
-    };
-    devices.into_iter().map(begin).collect()
+/// Tries all of these at the same time: most of what a device does is wait.
+pub fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
+    let test = &test;
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || test(case));
+        }
+    });
 }
 
 #[track_caller]
@@ -103,13 +103,13 @@ fn the_configuration_or_a_server_without_pages_chooses_it_too() {
          client_id = \"cli\"\nserves = [\"https://git.example.com\"]\nflow = \"device\"\n",
         named.issuer
     ));
-    for (idp, world) in [(configured, by_flow), (alone, by_server), (named, by_endpoints)] {
+    at_once([(configured, by_flow), (alone, by_server), (named, by_endpoints)], |(idp, world)| {
         let done = world.with_person(&["get"]).expect(0).says(&[USER_CODE, &pages(&idp).0]);
         assert!(idp.live_access_token(done.out.trim_end()) && done.out.lines().count() == 1, "{done:?}");
         assert_eq!(until("a browser", || world.opened().pop()), pages(&idp).0, "there is no complete one");
         assert_eq!((idp.authorize_calls(), idp.calls(At::Metadata).len() > 1), (0, false));
         signed_in(&idp, &world);
-    }
+    });
 }
 
 /// Pauses that must be at least so long; a slower client is no fault.
@@ -125,16 +125,16 @@ fn nobody_is_polled_faster_than_they_said() {
         (granted().with("interval", 0), vec![1]),
         (granted().with("interval", -3), vec![1]),
     ];
-    let (devices, least): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
-    for ((idp, world, login), least) in together(devices).into_iter().zip(least) {
-        login.end().expect(0);
+    at_once(cases, |(device, least)| {
+        let (idp, world) = scene(device);
+        world.run(LOGIN).expect(0);
         let pauses = idp.pauses();
         assert_eq!(pauses.len(), least.len(), "{pauses:?} but {least:?}");
         for (pause, least) in pauses.iter().zip(&least) {
             assert!(*pause >= Duration::from_secs(*least), "{pauses:?} but {least:?}");
         }
         assert!(idp.live_access_token(&world.token()));
-    }
+    });
 }
 
 #[test]
@@ -142,11 +142,12 @@ fn a_denied_or_forgotten_code_is_5_and_nothing_is_kept() {
     let denied = || Device::script(&[Poll::Pending, Poll::Denied]);
     let expired = || Device::script(&[Poll::Expired]);
     let late = Device::script(&[Poll::Pending]).with("expires_in", 2);
-    for (idp, world, login) in together(vec![denied(), denied().github(), expired(), expired().github(), late]) {
-        let done = login.end_within(30).refused(&[5], &["work", "hallpass login work"]);
+    at_once([denied(), denied().github(), expired(), expired().github(), late], |device| {
+        let (idp, world) = scene(device);
+        let done = world.start(LOGIN).end_within(30).refused(&[5], &["work", "hallpass login work"]);
         assert!(!world.has_record() && !world.data("work.next").exists(), "{done:?}");
         assert!(idp.count(GRANT) >= 1 && idp.complaints() == [""; 0], "{:?}", idp.complaints());
-    }
+    });
 }
 
 #[test]
@@ -177,19 +178,14 @@ fn faults_while_polling_do_not_end_it() {
     ];
     // The code is still pending when the connection drops: what was granted and lost is lost.
     let device = || Device::script(&[Poll::Pending, Poll::Granted]).with("verification_uri_complete", Value::Null);
-    let begin = |fault: &Fault| {
+    at_once(faults, |fault| {
         let (idp, world) = scene(device());
         idp.once(At::Token, fault.clone());
-        let login = world.start(LOGIN);
-        (idp, world, login)
-    };
-    let scenes: Vec<_> = faults.iter().map(begin).collect();
-    for ((idp, world, login), fault) in scenes.into_iter().zip(faults) {
-        let done = login.end().expect(0);
+        let done = world.run(LOGIN).expect(0);
         assert!(world.has_record(), "{fault:?}: {done:?}");
-        assert!(idp.pauses().len() >= 2, "{fault:?}");
+        assert!(idp.pauses()[1] >= Duration::from_secs(2), "in haste after {fault:?}: {:?}", idp.pauses());
         signed_in(&idp, &world);
-    }
+    });
 }
 
 #[test]
@@ -198,6 +194,19 @@ fn silence_to_the_end_is_the_networks_fault() {
     idp.always(At::Token, Fault::Status(503, vec![], ""));
     world.run(&["login", "work", "--device", "--timeout", "2"]).refused(&[6], &["work"]);
     assert!(!world.has_record());
+}
+
+#[test]
+fn a_signal_ends_it_with_its_code_and_nothing_is_kept() {
+    at_once([(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)], |(signal, code)| {
+        let (idp, world) = scene(Device::script(&[Poll::Pending]));
+        let login = world.start(LOGIN);
+        until("a poll", || (!idp.pauses().is_empty()).then_some(()));
+        login.signal(signal);
+        let done = login.end_within(10);
+        assert!(done.code.is_none() || done.code == Some(code), "{done:?}");
+        assert!(!world.has_record() && !world.data("work.next").exists(), "{done:?}");
+    });
 }
 
 fn callers(world: &World, count: usize) -> Vec<Running> {

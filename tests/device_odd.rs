@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::answers::{At, Fault};
-use crate::device::{pages, scene};
+use crate::device::{at_once, pages, scene};
 use crate::device_grants::{Device, GRANT, Poll};
 use crate::idp::Idp;
 use crate::runs::until;
@@ -45,13 +45,12 @@ fn a_page_that_is_no_https_page_is_9_and_never_opened() {
 
 #[test]
 fn a_complete_address_of_another_kind_is_left_aside() {
-    for complete in
-        ["javascript:alert(1)", "http://id.example.com/device?user_code=A", "file:///etc/passwd", "nonsense"]
-    {
+    let others = ["javascript:alert(1)", "http://id.example.com/device?user_code=A", "file:///etc/passwd", "nonsense"];
+    at_once(others, |complete| {
         let (idp, world) = scene(granted().with("verification_uri_complete", complete));
         world.run(LOGIN).expect(0);
         assert_eq!(until("a browser", || world.opened().pop()), pages(&idp).0, "{complete}");
-    }
+    });
 }
 
 /// Moves a cursor, rings a bell, or turns a line around.
@@ -63,17 +62,17 @@ fn is_harmful(letter: char) -> bool {
 fn what_a_server_sends_is_harmless_on_a_terminal() {
     let code = "A\u{1b}[2J\u{7}\u{9b}31m\u{202e}B\u{2066}\r\nhallpass: signed in";
     let page = "https://id.example.com/d\u{1b}]0;title\u{7}\u{202e}ecived/\nhallpass: signed in";
-    for name in ["user_code", "verification_uri", "verification_uri_complete"] {
-        for rest in [[].as_slice(), &["--no-open"]] {
-            let (_idp, world) = scene(granted().with(name, if name == "user_code" { code } else { page }));
-            let done = world.run(&[LOGIN, rest].concat()).expect_any(&[0, 9]);
-            for text in [&done.out, &done.err] {
-                assert!(!text.contains(is_harmful), "{name} {rest:?}: {done:?}");
-                let lines = text.lines().filter(|line| line.starts_with("hallpass: signed in")).count();
-                assert!(lines <= 1, "{name} {rest:?}: a line of the server's own: {done:?}");
-            }
+    let members = [("user_code", code), ("verification_uri", page), ("verification_uri_complete", page)];
+    let cases = members.into_iter().flat_map(|member| [(member, [].as_slice()), (member, &["--no-open"])]);
+    at_once(cases, |((name, value), rest)| {
+        let (_idp, world) = scene(granted().with(name, value));
+        let done = world.run(&[LOGIN, rest].concat()).expect_any(&[0, 9]);
+        for text in [&done.out, &done.err] {
+            assert!(!text.contains(is_harmful), "{name} {rest:?}: {done:?}");
+            let lines = text.lines().filter(|line| line.starts_with("hallpass: signed in")).count();
+            assert!(lines <= 1, "{name} {rest:?}: a line of the server's own: {done:?}");
         }
-    }
+    });
 }
 
 #[test]
@@ -82,7 +81,7 @@ fn the_servers_words_of_a_refusal_are_harmless_too() {
     for at in [At::Device, At::Token] {
         let (idp, world) = scene(granted());
         idp.always(at, Fault::Status(401, vec![("Content-Type", "application/json")], words));
-        let done = world.run(LOGIN).refused(&[5], &["work", "invalid_client"]);
+        let done = world.run(LOGIN).refused(&[10], &["work", "invalid_client"]);
         assert!(!done.err.contains(is_harmful), "{done:?}");
         assert!(!world.has_record());
     }
@@ -114,7 +113,7 @@ fn an_unregistered_client_is_told_so_in_githubs_way_too() {
         At::Device,
         Fault::Status(200, vec![], r#"{"error":"device_flow_disabled","error_description":"ask the owner"}"#),
     );
-    world.run(LOGIN).refused(&[5], &["work", "device_flow_disabled", "ask the owner"]);
+    world.run(LOGIN).refused(&[10], &["work", "device_flow_disabled", "ask the owner"]);
     assert!(!world.has_record());
 }
 
@@ -141,7 +140,7 @@ fn an_https_page_of_a_client_side_router_is_a_page() {
 /// A tool that comes again every few minutes must not fill the screen with pages that nobody answers.
 #[test]
 fn an_unanswered_code_keeps_tools_from_opening_another_but_not_people() {
-    for (expires_in, timeout) in [(900, "1s"), (2, "300s")] {
+    at_once([(900, "1s"), (2, "300s")], |(expires_in, timeout)| {
         let (idp, world) = scene(Device::script(&[Poll::Pending]).with("expires_in", expires_in));
         world.add(&format!("flow = \"device\"\ntimeout = \"{timeout}\""));
         world.start(&["get"]).end_within(20).refused(&[5], &["work"]);
@@ -151,5 +150,5 @@ fn an_unanswered_code_keeps_tools_from_opening_another_but_not_people() {
         world.browser(Behaviour::Follow);
         world.with_person(&["login", "work"]).expect_any(&[0, 5]);
         assert_eq!(idp.calls(At::Device).len(), 2, "a person may");
-    }
+    });
 }

@@ -119,7 +119,7 @@ fn control_c_does_not_wait_for_a_server_that_hangs() {
     let pressed = std::time::Instant::now();
     terminal.keys("\u{3}");
     let done = terminal.end().expect(0);
-    assert!(done.out.contains("cancelled") && done.out.contains("rc=130."), "{done:?}");
+    assert!(done.out.contains("rc=130.") && done.out.contains("same."), "{done:?}");
     assert!(pressed.elapsed().as_secs() < 10, "ended {} s after Ctrl-C", pressed.elapsed().as_secs());
     assert!(!world.has_record());
 }

@@ -2,9 +2,21 @@
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
 #[cfg(unix)]
+mod advice;
+#[cfg(unix)]
 mod answer;
 #[cfg(unix)]
 mod answers;
+#[cfg(unix)]
+mod autocom;
+#[cfg(unix)]
+mod autocom_client;
+#[cfg(unix)]
+mod autocom_environments;
+#[cfg(unix)]
+mod autocom_more;
+#[cfg(unix)]
+mod autocom_server;
 #[cfg(unix)]
 mod callback;
 #[cfg(unix)]
@@ -51,6 +63,8 @@ mod login;
 mod logout;
 #[cfg(target_os = "linux")]
 mod paste;
+#[cfg(unix)]
+mod pats;
 mod portable;
 #[cfg(unix)]
 mod record;
@@ -80,6 +94,16 @@ mod stdin;
 mod terminal;
 #[cfg(unix)]
 mod token;
+#[cfg(unix)]
+mod warmhub;
+#[cfg(unix)]
+mod whet;
+#[cfg(unix)]
+mod whet_backend;
+#[cfg(unix)]
+mod whet_login;
+#[cfg(unix)]
+mod whet_refusals;
 #[cfg(unix)]
 mod world;
 

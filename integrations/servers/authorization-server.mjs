@@ -4,8 +4,8 @@
 //
 // The first line on stdout is `port N`. Refresh tokens rotate at every use, and a replayed one ends the whole grant,
 // so a client that refreshes twice at once loses its session here as it would in the field.
-// Two routes of our own: `GET /stats/NAME` answers how often something was asked for (token, authorize, introspection,
-// revocation), and `POST /expire` with a token as the body makes the server forget that access token alone
+// Two routes of our own: `GET /stats/NAME` answers how often something was asked for (token, authorize, device,
+// introspection, revocation), and `POST /expire` with a token as the body makes the server forget that access token alone
 // (RFC 7009 revocation here ends the grant with it, which is a logout and not what the checks want to show).
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -26,8 +26,14 @@ const { default: Provider } = await import(pathToFileURL(entry));
 
 const ttl = Number(args['access-token-ttl']);
 const day = 24 * 60 * 60;
-const stats = { authorize: 0, token: 0, introspection: 0, revocation: 0 };
-const counted = { '/auth': 'authorize', '/token': 'token', '/token/introspection': 'introspection', '/token/revocation': 'revocation' };
+const stats = { authorize: 0, token: 0, device: 0, introspection: 0, revocation: 0 };
+const counted = {
+  '/auth': 'authorize',
+  '/token': 'token',
+  '/device/auth': 'device',
+  '/token/introspection': 'introspection',
+  '/token/revocation': 'revocation',
+};
 
 function configuration() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -38,14 +44,19 @@ function configuration() {
         token_endpoint_auth_method: 'none',
         application_type: 'native',
         redirect_uris: ['http://127.0.0.1/callback'],
-        grant_types: ['authorization_code', 'refresh_token'],
+        grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
         response_types: ['code'],
       },
       { client_id: 'rs', client_secret: 'rs-secret', redirect_uris: [], grant_types: [], response_types: [] }, // introspects
     ],
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'check' }] },
     cookies: { keys: [randomBytes(16).toString('hex')] },
-    features: { devInteractions: { enabled: false }, introspection: { enabled: true }, revocation: { enabled: true } },
+    features: {
+      devInteractions: { enabled: false },
+      deviceFlow: { enabled: true },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+    },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id, name: 'Alice', email: 'alice@example.com' }) }),
     // This server drops `offline_access` unless the request says prompt=consent; the checks want a session either way.
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),

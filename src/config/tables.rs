@@ -8,7 +8,9 @@ use toml_edit::{Document, Item, Table};
 
 use super::values::Values;
 use super::words::{Config, Keep};
-use crate::account::{Account, Client, Flow, HandOut, Interactive, Spelling, StoreWish, is_name, token_variable};
+use crate::account::{
+    Account, Client, Flow, HandOut, Interactive, Spelling, StoreWish, is_name, is_slug, token_variable,
+};
 use crate::failure::fail;
 use crate::paths::Paths;
 use crate::provider::{self, Row};
@@ -171,7 +173,13 @@ impl Tables<'_> {
         for (key, item) in table.iter() {
             match key {
                 "provider" | "api_url" => {} // they have chosen the row
-                "tenant" => account.tenant = Some(self.0.string(key, item)?),
+                "tenant" => {
+                    let slug = self.0.string(key, item)?;
+                    if !is_slug(&slug) {
+                        return Err(self.0.error(item.span(), format!("`{}` is no tenant's name", shown(&slug))));
+                    }
+                    account.tenant = Some(slug);
+                }
                 "issuer" => client.issuer = Some(self.0.endpoint(key, item)?),
                 "authorization_endpoint" => client.authorization_endpoint = Some(self.0.endpoint(key, item)?),
                 "token_endpoint" => client.token_endpoint = Some(self.0.endpoint(key, item)?),

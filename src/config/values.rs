@@ -7,6 +7,7 @@ use hallpass_protocol::place::Pattern;
 use hallpass_protocol::talk::{Exit, Failure};
 use toml_edit::{Item, Table, Value};
 
+use crate::account::OUT_OF_BAND;
 use crate::http::check_endpoint;
 use crate::paths::Paths;
 use crate::shown::shown;
@@ -75,6 +76,9 @@ impl Values<'_> {
 
     pub(super) fn redirect(&self, key: &str, item: &Item) -> Result<String> {
         let text = self.string(key, item)?;
+        if text == OUT_OF_BAND {
+            return Ok(text);
+        }
         let url = url::Url::parse(&text).ok();
         let here =
             url.as_ref().filter(|url| url.scheme() == "http" && url.fragment().is_none()).and_then(url::Url::host_str);

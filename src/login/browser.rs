@@ -21,7 +21,8 @@ pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationReques
     let name = attempt.account;
     let mut listener = Listener::bind(name, attempt.client, attempt.wishes.port)?;
     let request = attempt.request(&listener.redirect_uri())?;
-    let mut opening = Opening::begin(&request.url, attempt.wishes.open);
+    let by_hand = "open the page above by hand, or use `--paste`";
+    let mut opening = Opening::begin(&request.url, attempt.wishes.open, by_hand);
     if attempt.wishes.open {
         say(&format!("sign in to account `{name}` in the browser; if none opens, go to\n{}", request.url));
     } else {
@@ -52,16 +53,18 @@ pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationReques
 }
 
 /// The launcher at work; the next one's turn when it fails.
-struct Opening {
+pub(crate) struct Opening {
     left: std::vec::IntoIter<Launch>,
     child: Option<Child>,
     tried: bool,
+    /// What to do when none works.
+    by_hand: &'static str,
 }
 
 impl Opening {
-    fn begin(url: &str, open: bool) -> Self {
+    pub(crate) fn begin(url: &str, open: bool, by_hand: &'static str) -> Self {
         let left = if open { launchers(url) } else { Vec::new() };
-        let mut opening = Self { left: left.into_iter(), child: None, tried: open };
+        let mut opening = Self { left: left.into_iter(), child: None, tried: open, by_hand };
         opening.next();
         opening
     }
@@ -70,12 +73,12 @@ impl Opening {
         self.child = self.left.find_map(|launch| start(&launch).ok());
         if self.child.is_none() && self.tried {
             self.tried = false;
-            say("no browser could be started: open the page above by hand, or use `--paste`");
+            say(&format!("no browser could be started: {}", self.by_hand));
         }
     }
 
     /// A launcher that ends well has done its work; one that runs on may be the browser itself.
-    fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         match self.child.as_mut().map(Child::try_wait) {
             Some(Ok(Some(status))) if status.success() => (self.child, self.tried) = (None, false),
             Some(Ok(Some(_)) | Err(_)) => self.next(),
@@ -85,6 +88,6 @@ impl Opening {
 }
 
 /// Until when a person has time.
-pub(super) fn until(seconds: u64) -> Instant {
+pub(crate) fn until(seconds: u64) -> Instant {
     Instant::now() + Duration::from_secs(seconds)
 }

@@ -10,7 +10,7 @@ use hallpass_protocol::talk::Exit;
 
 use super::Attempt;
 use crate::failure::{Unanswered, fail, fail_hint};
-use crate::oauth::{self, DeviceCode, Grant, Grants, Polled};
+use crate::oauth::{self, DeviceCode, Grant, Grants, Polled, Trouble};
 use crate::opener::{launchers, start};
 use crate::shown::{printable, span};
 use crate::signals::Held;
@@ -102,7 +102,7 @@ fn wait(attempt: &Attempt<'_>, grants: &Grants<'_>, code: &DeviceCode, until: In
             Polled::Silent(why) => (silent, silence) = (silent + 1, Some(why)),
             Polled::Denied => return Err(denied("the sign-in was refused")),
             Polled::Expired => return Err(denied("the code has expired").context(Unanswered)),
-            Polled::Refused(words) => return Err(denied(&format!("the server gave no token: {words}"))),
+            Polled::Refused(words) => return Err(attempt.no_token(Trouble::Refused(words))),
             Polled::Odd(why) => {
                 return Err(fail_hint(Exit::Network, format!("account `{name}`: no token: {why}"), again));
             }

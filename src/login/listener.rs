@@ -54,7 +54,9 @@ pub(crate) struct Callback {
 /// What has to be registered for an account's client.
 pub(super) fn redirect_uris(client: &Client) -> Vec<String> {
     let configured = client.redirect_uri.as_deref().unwrap_or(ANY_PORT);
-    let Ok(url) = url::Url::parse(configured) else { return Vec::new() };
+    let Some(url) = url::Url::parse(configured).ok().filter(|url| url.has_host()) else {
+        return vec![configured.to_owned()]; // the server shows the code itself
+    };
     let with = |port: &u16| {
         let mut url = url.clone();
         url.set_port(Some(*port)).is_ok().then(|| url.to_string())
@@ -74,22 +76,13 @@ impl Listener {
         let configured = client.redirect_uri.as_deref().unwrap_or(ANY_PORT);
         let url = url::Url::parse(configured)
             .map_err(|_| fail(Exit::Config, format!("account `{account}`: `redirect_uri` is not a URL")))?;
-        let name = url.host_str().unwrap_or("127.0.0.1").to_owned();
         let ports = match (port, url.port(), client.redirect_ports.as_slice()) {
             (Some(port), _, _) | (None, Some(port), []) => vec![port],
             (None, _, []) => vec![0],
             (None, _, ports) => ports.to_vec(),
         };
-        for port in &ports {
-            if let Ok(sockets) = bind(&name, *port) {
-                let port = sockets[0].local_addr()?.port();
-                return Ok(Self {
-                    sockets,
-                    clients: Vec::new(),
-                    host: format!("{name}:{port}"),
-                    path: url.path().to_owned(),
-                });
-            }
+        if let Some(listener) = Self::on(&url, &ports) {
+            return Ok(listener);
         }
         let list: Vec<_> = ports.iter().map(ToString::to_string).collect();
         Err(fail_hint(
@@ -101,6 +94,14 @@ impl Listener {
             ),
             format!("end the program that uses it, or `hallpass login {account} --paste`"),
         ))
+    }
+
+    /// Binds this URI on the first of these ports that is free.
+    pub(crate) fn on(url: &url::Url, ports: &[u16]) -> Option<Self> {
+        let name = url.host_str().unwrap_or("127.0.0.1");
+        let sockets = ports.iter().find_map(|port| bind(name, *port).ok())?;
+        let port = sockets[0].local_addr().ok()?.port();
+        Some(Self { sockets, clients: Vec::new(), host: format!("{name}:{port}"), path: url.path().to_owned() })
     }
 
     /// The redirect URI for the authorization request.
@@ -187,7 +188,8 @@ impl Listener {
 impl Callback {
     /// Shows the last page: only once the session is saved does it say so.
     pub(crate) fn finish(mut self, page: Page) {
-        answer(&mut self.stream, page, if page == Page::Done { "200 OK" } else { "400 Bad Request" });
+        let is_good = matches!(page, Page::Done | Page::Linked);
+        answer(&mut self.stream, page, if is_good { "200 OK" } else { "400 Bad Request" });
     }
 }
 

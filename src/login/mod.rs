@@ -1,9 +1,9 @@
 //! Signing in: which way fits, and what comes of it
 
-mod browser;
+pub(crate) mod browser;
 mod device;
-mod listener;
-mod pages;
+pub(crate) mod listener;
+pub(crate) mod pages;
 mod paste;
 mod response;
 mod token;
@@ -15,7 +15,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 use serde::Deserialize;
 
-use crate::account::{Client, Flow};
+use crate::account::{Client, Flow, OUT_OF_BAND};
 use crate::claims::Claims;
 use crate::discovery::{self, Server};
 use crate::failure::{fail, fail_hint};
@@ -106,8 +106,9 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     if flow == Flow::Token {
         return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });
     }
-    attempt.server = Some(discovery::server(account, client, &attempt.http)?);
-    if flow == Flow::Paste {
+    attempt.server = Some(discovery::server(account, client, &attempt.http, flow == Flow::Device)?);
+    let shown_by_server = flow == Flow::Auto && client.redirect_uri.as_deref() == Some(OUT_OF_BAND);
+    if flow == Flow::Paste || shown_by_server {
         if !crate::terminal::is_ours() {
             return Err(paste::needs_a_terminal(account));
         }
@@ -207,8 +208,14 @@ impl Attempt<'_> {
     fn no_token(&self, trouble: Trouble) -> anyhow::Error {
         let name = self.account;
         let (exit, why) = match trouble {
-            Trouble::Ended(words) | Trouble::Refused(words) => {
-                (Exit::Denied, format!("the server gave no token: {words}"))
+            Trouble::Ended(words) => (Exit::Denied, format!("the server gave no token: {words}")),
+            Trouble::Refused(words) => {
+                let what = format!("account `{name}`: the server refuses its client: {words}");
+                return fail_hint(
+                    Exit::Config,
+                    what,
+                    "check `client_id`, `client_secret_file`, `redirect_uri` and `scope`",
+                );
             }
             Trouble::Later(why) | Trouble::Lost(why) => (Exit::Network, format!("no token: {why}")),
         };
@@ -224,6 +231,7 @@ impl Attempt<'_> {
             revocation_endpoint: server.revocation_endpoint.clone(),
             userinfo_endpoint: server.userinfo_endpoint.clone(),
             client_id: self.client_id()?.to_owned(),
+            configured_client_id: self.client.client_id.clone(),
             serves: self.client.serves.clone(),
             refresh_token: None,
             scope: None,

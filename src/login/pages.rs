@@ -1,4 +1,4 @@
-//! The four pages a browser may see: fixed text, nothing of the request in them
+//! The six pages a browser may see: fixed text, nothing of the request in them
 
 /// A page and its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,6 +7,10 @@ pub(crate) enum Page {
     Done,
     /// The sign-in did not work out.
     Failed,
+    /// The backend keeps the link.
+    Linked,
+    /// The backend keeps no link.
+    NotLinked,
     /// Not the answer we wait for.
     NotThis,
     /// Nothing is here.
@@ -19,6 +23,8 @@ impl Page {
         let (title, words) = match self {
             Self::Done => ("Signed in", "You can close this page and go back to where you came from."),
             Self::Failed => ("Not signed in", "The terminal says why. You can close this page."),
+            Self::Linked => ("Linked", "You can close this page and go back to where you came from."),
+            Self::NotLinked => ("Not linked", "The terminal says why. You can close this page."),
             Self::NotThis => ("Not this sign-in", "This answer does not belong to the sign-in that is waiting."),
             Self::Nothing => ("Nothing here", "This address only waits for the end of a sign-in."),
         };

@@ -7,6 +7,7 @@ use hallpass_protocol::talk::Exit;
 use super::Attempt;
 use super::listener::ANY_PORT;
 use super::response::{Response, response};
+use crate::account::OUT_OF_BAND;
 use crate::failure::{fail, fail_hint};
 use crate::oauth::AuthorizationRequest;
 use crate::terminal::{Echo, ask, say};
@@ -19,10 +20,14 @@ pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationReques
     let name = attempt.account;
     let request = attempt.request(&redirect_uri(attempt))?;
     attempt.show_url(&request.url);
-    say(&format!(
-        "open this page in any browser and sign in to account `{name}`. It ends at an address that does not load: \
-         paste that address here, and never into a web page"
-    ));
+    let ends = match request.redirect_uri == OUT_OF_BAND {
+        true => "It ends with a code: paste it here, and never into a web page",
+        false => {
+            "It ends at an address that does not load (connection refused): \
+             paste that address here, and never into a web page"
+        }
+    };
+    say(&format!("open this page in any browser and sign in to account `{name}`. {ends}"));
     for left in (0..TRIES).rev() {
         let pasted = ask("address or code: ", Echo::Shown, attempt.until)?;
         match read(&pasted, &request) {

@@ -22,9 +22,10 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
     let name = attempt.account;
     let secret = read(attempt)?;
     if secret.expose().is_empty() || !secret.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(fail(
+        return Err(fail_hint(
             Exit::Usage,
             format!("account `{name}`: that is no token: it is empty, or more than one word"),
+            format!("pipe it to `hallpass login {name} --token-stdin`; {}", where_from(attempt.client)),
         ));
     }
     let client = attempt.client;
@@ -36,7 +37,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         ));
     }
     let known = client.issuer.is_some() || client.token_endpoint.is_some();
-    let server = known.then(|| discovery::server(name, client, &attempt.http)).transpose()?;
+    let server = known.then(|| discovery::server(name, client, &attempt.http, false)).transpose()?;
     let userinfo = server.as_ref().map_or(client.userinfo_endpoint.clone(), |server| server.userinfo_endpoint.clone());
     let identity = match &userinfo {
         Some(endpoint) => try_out(attempt, endpoint, &secret)?,
@@ -53,6 +54,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         revocation_endpoint: server.as_ref().and_then(|server| server.revocation_endpoint.clone()),
         userinfo_endpoint: userinfo,
         client_id: attempt.client_id.clone().unwrap_or_default(),
+        configured_client_id: client.client_id.clone(),
         serves: client.serves.clone(),
         refresh_token: None,
         scope: None,

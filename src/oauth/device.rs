@@ -85,7 +85,14 @@ pub(super) fn polled(endpoint: &str, answer: &Answer) -> Polled {
         error: Option<DeviceCodeErrorResponseType>,
         interval: Option<Value>,
     }
-    let body = serde_json::from_slice::<Body>(&answer.body).ok();
+    // Some send errors as a form.
+    let form = || {
+        let pairs: serde_json::Map<_, _> = url::form_urlencoded::parse(&answer.body)
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect();
+        pairs.contains_key("error").then(|| serde_json::from_value(Value::Object(pairs)).ok()).flatten()
+    };
+    let body = serde_json::from_slice::<Body>(&answer.body).ok().or_else(form);
     let is_json = body.is_some();
     let interval = body.as_ref().and_then(|body| body.interval.as_ref()).and_then(life);
     let interval = interval.map(|interval| interval.clamp(*INTERVALS.start(), *INTERVALS.end()));
@@ -131,6 +138,8 @@ mod tests {
         let pending = r#"{"error":"authorization_pending"}"#;
         assert!(matches!(polled("t", &answer(400, pending)), Polled::Pending { slow_down: false, interval: None }));
         assert!(matches!(polled("t", &answer(200, pending)), Polled::Pending { slow_down: false, .. }));
+        let form = "error=authorization_pending&error_description=not+yet";
+        assert!(matches!(polled("t", &answer(400, form)), Polled::Pending { slow_down: false, .. }));
         let slow = r#"{"error":"slow_down","interval":10}"#;
         assert!(matches!(polled("t", &answer(200, slow)), Polled::Pending { slow_down: true, interval: Some(10) }));
         assert!(matches!(polled("t", &answer(400, r#"{"error":"access_denied"}"#)), Polled::Denied));

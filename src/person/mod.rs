@@ -1,30 +1,37 @@
 //! The person's door: what somebody types in a terminal
 
+mod chosen;
+mod links;
+mod provider;
+mod stdout;
 mod words;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
 use clap::Parser;
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::talk::{Exit, Reply, Request, Target, Verb};
+use hallpass_protocol::talk::{Exit, Request, Target, Verb};
 use serde_json::{Value, json};
 
 use crate::account::Flow;
-use crate::broker::{self, Caller};
-use crate::choice::{Choice, Rule};
+use crate::broker;
 use crate::clock::now;
 use crate::config;
+use crate::doctor;
 use crate::failure::{self, fail, fail_hint};
 use crate::login::Wishes;
 use crate::need::Need;
 use crate::paths::{Paths, set};
 use crate::renew::Renewal;
-use crate::{enrol, environment, logout, routes, signin, status, store, tenants, terminal};
+use crate::why;
+use crate::{enrol, environment, logout, signin, status, store, terminal};
 
-use words::{Accounts, AccountsCommand, Cli, Command, Login, Logout, TenantsCommand, usage};
+use chosen::chosen;
+use provider::{tenants, tokens};
+use stdout::out;
+use words::{Accounts, AccountsCommand, Cli, Command, Login, Logout, usage};
 
 /// Runs a command; the exit code.
 pub(crate) fn run(program: &OsString, words: &[OsString]) -> Exit {
@@ -86,6 +93,22 @@ fn command(cli: Cli) -> Result<Exit> {
             });
             out(&lines.collect::<Vec<_>>())
         }
+        Command::Why { tool, url } => {
+            let Target::Place(place) = hallpass_protocol::target(&url)? else {
+                return Err(fail(Exit::Usage, "the place is not a URL of the form https://host/path"));
+            };
+            let (lines, exit) = why::explain(&paths, &tool, &place, named)?;
+            out(&lines)?;
+            Ok(exit)
+        }
+        Command::Doctor(words) => {
+            let name = words.name.as_deref().or(named);
+            let findings = doctor::examine(&paths, name, cli.tenant.as_deref())?;
+            out(&findings.iter().map(finding).collect::<Vec<_>>())?;
+            Ok(doctor::exit(&findings))
+        }
+        Command::Token(words) => tokens(&paths, named, &words.command),
+        Command::Connect(words) => links::connect(&paths, named, &words),
         Command::Tenants(words) => tenants(&paths, named, words.command.as_ref(), cli.tenant.as_deref()),
         Command::Refresh(words) => refresh(&paths, words.name.as_deref(), named),
         Command::Lock => {
@@ -103,22 +126,6 @@ fn command(cli: Cli) -> Result<Exit> {
             let odd = words.words.iter().any(|word| word.to_str().is_none());
             let what = if odd { "an argument is not UTF-8" } else { "a tool's command came the wrong way" };
             Err(fail(if odd { Exit::Usage } else { Exit::Bug }, what))
-        }
-    }
-}
-
-/// The account that a command means.
-fn chosen(paths: &Paths, what: Option<&str>, named: Option<&str>) -> Result<Rule> {
-    let target = match what {
-        Some(what) => hallpass_protocol::target(what)?,
-        None => Target::Default,
-    };
-    match routes::find(paths, &target, named, None)? {
-        Choice::Account(rule) => Ok(*rule),
-        Choice::Missing(Some(why)) => Err(why.into()),
-        Choice::Missing(None) => {
-            let what = format!("no account serves {}", what.unwrap_or_default());
-            Err(fail_hint(Exit::Missing, what, "`hallpass accounts` lists them"))
         }
     }
 }
@@ -186,35 +193,14 @@ fn for_environment(paths: &Paths, what: Option<&str>, api_url: &str, named: Opti
     }
 }
 
-fn tenants(paths: &Paths, named: Option<&str>, command: Option<&TenantsCommand>, flag: Option<&str>) -> Result<Exit> {
-    let rule = chosen(paths, None, named)?;
-    let name = &rule.account.name;
-    let caller = Caller { paths, account: Some(name), command: "tenants", tenant: None };
-    let request = Request::new(Verb::Get, Target::Account(name.clone()));
-    let token = match broker::answer(caller, &request) {
-        Reply::Pass(credential) => credential.secret,
-        other => return Err(other.failure(&request).into()),
-    };
-    let config = config::load(paths)?;
-    let (_, client) = config.account(name).ok_or_else(|| fail(Exit::Bug, "an account without a client"))?;
-    let list = tenants::list(name, client, &token)?;
-    if let Some(TenantsCommand::Use { slug }) = command {
-        if !list.iter().any(|tenant| tenant.slug == *slug) {
-            let what = format!("account `{name}` is no member of the tenant `{}`", crate::shown::shown(slug));
-            return Err(fail_hint(Exit::Missing, what, "`hallpass tenants list` shows those it is in"));
+fn finding(finding: &doctor::Finding) -> String {
+    match &finding.trouble {
+        None => format!("ok    {}", finding.what),
+        Some(trouble) => {
+            let next = trouble.hint.as_deref().map_or(String::new(), |hint| format!("\n      next: {hint}"));
+            format!("FAIL  {}: {}{next}", finding.what, trouble.what)
         }
-        enrol::set_tenant(paths, name, slug)?;
-        terminal::say(&format!("account `{name}` works in the tenant `{slug}`"));
-        return Ok(Exit::Answered);
     }
-    let stored = broker::look(&paths.data, name, rule.sealed)?;
-    let signed_in = stored.and_then(|stored| stored.value.tenant);
-    let current = flag.or(rule.account.tenant.as_deref()).or(signed_in.as_deref());
-    let line = |tenant: &tenants::Tenant| {
-        let mark = if current == Some(tenant.slug.as_str()) { "*" } else { " " };
-        format!("{mark} {}  {}", tenant.slug, tenant.name)
-    };
-    out(&list.iter().map(line).collect::<Vec<_>>())
 }
 
 fn sign_out(paths: &Paths, named: Option<&str>, words: &Logout) -> Result<Exit> {
@@ -268,6 +254,9 @@ fn whoami(paths: &Paths, name: &str, as_json: bool) -> Result<Exit> {
         ));
     };
     out(&[if as_json { state.json(paths).to_string() } else { state.who() }])?;
+    if let Some(warning) = state.warning() {
+        terminal::say(&warning);
+    }
     Ok(state.exit())
 }
 
@@ -316,19 +305,4 @@ fn link(dir: &Path) -> Result<Exit> {
         }
     }
     Ok(Exit::Answered)
-}
-
-/// Lines for stdout. A reader that has gone has what it wanted.
-fn out(lines: &[String]) -> Result<Exit> {
-    let mut text = lines.join("\n");
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(fail(Exit::Store, format!("stdout cannot be written: {why}")))
-        }
-        _ => Ok(Exit::Answered),
-    }
 }

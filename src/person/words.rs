@@ -34,7 +34,7 @@ pub(super) struct Cli {
     #[arg(long, global = true, value_name = "NAME")]
     pub(super) account: Option<String>,
     /// The environment of a provider, where an account has several
-    #[arg(long, visible_alias = "base-url", global = true, value_name = "URL")]
+    #[arg(long, visible_alias = "base-url", visible_short_alias = 'u', global = true, value_name = "URL")]
     pub(super) api_url: Option<String>,
     /// The tenant, for providers that have them
     #[arg(long, global = true, value_name = "SLUG")]
@@ -55,6 +55,19 @@ pub(super) enum Command {
     Whoami(Shown),
     /// List the accounts, or choose the default one
     Accounts(Accounts),
+    /// Which account answers a tool for a place, and why (offline)
+    Why {
+        /// git, kubectl, get, json
+        tool: String,
+        /// The place
+        url: String,
+    },
+    /// What is wrong, and the next command for each
+    Doctor(Named),
+    /// Personal access tokens: create, list, revoke
+    Token(Token),
+    /// Link an account of another platform: the provider's backend keeps its tokens
+    Connect(Connect),
     /// List the tenants of the account, or choose one
     Tenants(Tenants),
     /// Get a new token now, whatever the old one's age
@@ -162,6 +175,65 @@ pub(super) enum AccountsCommand {
         /// The account
         name: String,
     },
+}
+
+#[derive(Args)]
+pub(super) struct Token {
+    #[command(subcommand)]
+    pub(super) command: TokenCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make one; it is printed once and kept nowhere
+    Create {
+        /// What it is for
+        name: String,
+        /// A scope; may be given several times
+        #[arg(long)]
+        scope: Vec<String>,
+        /// How long it lives
+        #[arg(long)]
+        days: Option<u64>,
+    },
+    /// List them, without their secrets
+    List,
+    /// Revoke one
+    Revoke {
+        /// Its identifier, from the list
+        id: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Connect {
+    /// The platform to link
+    #[arg(required_unless_present_any = ["list", "revoke"])]
+    pub(super) platform: Option<String>,
+    /// What can be linked, and what is
+    #[arg(long, conflicts_with_all = ["platform", "revoke"])]
+    pub(super) list: bool,
+    /// Revoke a link
+    #[arg(long, value_name = "ID", conflicts_with = "platform")]
+    pub(super) revoke: Option<String>,
+    /// The backend
+    #[arg(long, value_name = "URL")]
+    pub(super) backend_base_url: Option<String>,
+    /// The backend's key on the command line (others can see it there)
+    #[arg(long, value_name = "KEY")]
+    pub(super) api_key: Option<String>,
+    /// Print the page's address, alone on stdout, and open nothing
+    #[arg(long, conflicts_with = "json")]
+    pub(super) no_open: bool,
+    /// The port that the browser comes back to
+    #[arg(long)]
+    pub(super) port: Option<u16>,
+    /// How long to wait for the person, as in 300 or 5m
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) timeout: Option<u64>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args)]

@@ -213,10 +213,15 @@ pub(crate) fn beside(data: &Path, name: &str, suffix: &str) -> PathBuf {
     data.join(format!("{name}.{suffix}"))
 }
 
-/// Removes a record and everything of it but its lock files. Only under the lock. Says whether there was one.
-pub(crate) fn remove(data: &Path, name: &str) -> Result<bool> {
+/// Removes a record and everything of it but its lock files. Only under the lock. Says whether there was one. Of sealed
+/// ones only that of the given key goes; all of them where none is given.
+pub(crate) fn remove(data: &Path, name: &str, only: Option<&Kind>) -> Result<bool> {
     let mut was_there = false;
-    for found in records(data)?.into_iter().filter(|found| found.name == name) {
+    let meant = |found: &RecordFile| match only {
+        Some(Kind::Sealed(id)) => !found.sealed || found.file == format!("{name}@{id}"),
+        _ => true,
+    };
+    for found in records(data)?.into_iter().filter(|found| found.name == name && meant(found)) {
         was_there |= file::remove(&data.join(&found.file))?;
         for suffix in ["next", "seen"] {
             file::remove(&data.join(format!("{}.{suffix}", found.file)))?;
@@ -264,6 +269,11 @@ pub(crate) fn records(data: &Path) -> Result<Vec<RecordFile>> {
 pub(crate) fn sealed_names(data: &Path) -> Result<Vec<String>> {
     let sealed = records(data)?.into_iter().filter(|found| found.sealed && !found.name.starts_with('+'));
     Ok(sealed.map(|found| found.name).collect())
+}
+
+/// How the keychain is, for `doctor`.
+pub(crate) fn keychain_words(data: &Path) -> Result<String> {
+    unlock::in_words(&sealed_names(data)?)
 }
 
 /// Where and how, in words that hide nothing.

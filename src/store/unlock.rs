@@ -82,6 +82,18 @@ pub(super) fn at_hand(data: &Path) -> Option<DataKey> {
     })
 }
 
+/// How the keychain is, for `doctor`.
+pub(super) fn in_words(sealed: &[String]) -> Result<String> {
+    match keychain::read(BACKGROUND) {
+        Ok(key) => Ok(format!("the keychain holds the key {}", key.id())),
+        Err(Trouble::Absent) => Ok("the keychain is open and holds no key yet".to_owned()),
+        Err(Trouble::NoKeychain(why)) if sealed.is_empty() => {
+            Ok(format!("no keychain ({why}): sessions are kept NOT sealed, in 0600 files"))
+        }
+        Err(trouble) => Err(explained(&trouble)),
+    }
+}
+
 fn create(data: &Path, sealed: &[String]) -> Result<DataKey> {
     if !sealed.is_empty() {
         let what = format!(

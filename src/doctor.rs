@@ -1,0 +1,185 @@
+//! `hallpass doctor [ACCOUNT]`: what is wrong, and the next command for each
+//!
+//! One real request to the account's server with its token; nothing is refreshed, and nobody is asked to sign in.
+
+use std::net::TcpListener;
+
+use anyhow::Result;
+use hallpass_protocol::talk::{Exit, Failure};
+
+use crate::account::{Account, Client, Flow};
+use crate::broker;
+use crate::clock::now;
+use crate::config;
+use crate::discovery;
+use crate::failure;
+use crate::http::Http;
+use crate::paths::Paths;
+use crate::store;
+use crate::token::TokenKind;
+
+/// What was looked at, and how it is.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) what: String,
+    pub(crate) trouble: Option<Failure>,
+}
+
+/// Looks at the machine and at one account, or at all that are configured.
+pub(crate) fn examine(paths: &Paths, named: Option<&str>, tenant: Option<&str>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let config = match config::load(paths) {
+        Ok(config) => config,
+        Err(why) => {
+            findings.push(trouble("configuration", failure::of(&why)));
+            return Ok(findings);
+        }
+    };
+    findings.push(fine(format!("configuration `{}`", paths.config.display())));
+    findings.extend(modes(paths));
+    findings.push(match store::keychain_words(&paths.data) {
+        Ok(words) => fine(words),
+        Err(why) => trouble("keychain", failure::of(&why)),
+    });
+    for (name, (account, client)) in &config.accounts {
+        let meant = named.map_or(!client.built_in, |named| named == name);
+        if meant {
+            findings.extend(account_findings(paths, account, client, tenant));
+        }
+    }
+    Ok(findings)
+}
+
+/// The exit code of the worst: the first that is not fine, in the order in which things depend on each other.
+pub(crate) fn exit(findings: &[Finding]) -> Exit {
+    findings.iter().find_map(|finding| finding.trouble.as_ref()).map_or(Exit::Answered, |failure| failure.exit)
+}
+
+fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: Option<&str>) -> Vec<Finding> {
+    let name = &account.name;
+    let label = |what: &str| format!("account `{name}`: {what}");
+    let mut findings = vec![ports(&label("callback port"), client)];
+    let http = match Http::new(client.ca_file.as_deref()) {
+        Ok(http) => http,
+        Err(why) => return vec![trouble(label("ca_file"), failure::of(&why))],
+    };
+    let has_server = client.issuer.is_some() || client.token_endpoint.is_some();
+    let server = has_server.then(|| discovery::server(name, client, &http, false));
+    let userinfo = match server {
+        Some(Ok(server)) => {
+            let how = if client.token_endpoint.is_some() { "configured" } else { "as its server says" };
+            findings.push(fine(label(&format!("tokens come from {}, {how}", server.token_endpoint))));
+            server.userinfo_endpoint
+        }
+        Some(Err(why)) => {
+            findings.push(trouble(label("server"), failure::of(&why)));
+            return findings;
+        }
+        None => client.userinfo_endpoint.clone(),
+    };
+    findings.push(token(paths, account, userinfo.as_deref(), &http, tenant));
+    findings
+}
+
+/// Whether the server takes what would be handed out.
+fn token(paths: &Paths, account: &Account, userinfo: Option<&str>, http: &Http, tenant: Option<&str>) -> Finding {
+    let name = &account.name;
+    let label = format!("account `{name}`: token");
+    let again = || format!("`hallpass login {name}`");
+    let from_variable = account.token_from_environment();
+    let (secret, source, signed_in) = match from_variable {
+        Some((variable, secret)) => (secret, format!("from {variable}"), None),
+        None => {
+            let sealed = store::sealed_names(&paths.data).is_ok_and(|names| names.contains(name));
+            match broker::look(&paths.data, name, sealed) {
+                Err(why) => return trouble(label, failure::of(&why)),
+                Ok(None) => {
+                    return trouble(label, Failure::new(Exit::SignIn, "not signed in").hint(again()));
+                }
+                Ok(Some(stored)) => {
+                    let session = stored.value;
+                    let access = session.tokens.iter().find(|token| token.kind == TokenKind::AccessToken);
+                    match access.filter(|token| token.is_usable(now())) {
+                        Some(token) => (token.secret.clone(), "of the session".to_owned(), session.tenant.clone()),
+                        None if session.refresh_token.is_some() => {
+                            return fine(format!("{label} has expired and is refreshed at the next use"));
+                        }
+                        None => {
+                            let what = "it has expired and cannot be refreshed";
+                            return trouble(label, Failure::new(Exit::SignIn, what).hint(again()));
+                        }
+                    }
+                }
+            }
+        }
+    };
+    let Some(endpoint) = userinfo else {
+        return fine(format!("{label} {source} is there; its server has no place to try it"));
+    };
+    match http.get(endpoint, Some(&secret), &account.headers(tenant, signed_in.as_deref())) {
+        Ok(answer) if answer.status < 300 => fine(format!("{label} {source} is accepted by the server")),
+        Ok(answer) if matches!(answer.status, 401 | 403) => {
+            trouble(label, Failure::new(Exit::SignIn, format!("{source}, refused by the server")).hint(again()))
+        }
+        Ok(answer) => {
+            let what = format!("the server answered {} when it was tried", answer.status);
+            trouble(label, Failure::new(Exit::Network, what).hint("try again later"))
+        }
+        Err(why) => {
+            let what = format!("cannot reach {}", why.why());
+            trouble(label, Failure::new(Exit::Network, what).hint("try again when the network is back"))
+        }
+    }
+}
+
+fn ports(label: &str, client: &Client) -> Finding {
+    if matches!(client.flow, Flow::Device | Flow::Token) || client.redirect_ports.is_empty() {
+        return fine(format!("{label}: none is needed, or any will do"));
+    }
+    let free = client.redirect_ports.iter().find(|port| TcpListener::bind(("127.0.0.1", **port)).is_ok());
+    match free {
+        Some(port) => fine(format!("{label}: {port} is free")),
+        None => {
+            let list: Vec<_> = client.redirect_ports.iter().map(ToString::to_string).collect();
+            let what = format!("{} are all taken", list.join(", "));
+            trouble(
+                label,
+                Failure::new(Exit::Denied, what).hint("end a program that uses one, or sign in with `--paste`"),
+            )
+        }
+    }
+}
+
+/// Files that others can read or write.
+#[cfg(unix)]
+fn modes(paths: &Paths) -> Vec<Finding> {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    let mode = |path: &Path| path.metadata().ok().map(|found| found.permissions().mode() & 0o777);
+    let wide = |path: &Path, allowed: u32| {
+        let mode = mode(path).filter(|mode| mode & !allowed != 0)?;
+        let what = format!("it has mode {mode:o}: others can read it");
+        let hint = format!("`chmod {allowed:o} {}`", path.display());
+        Some(trouble(format!("`{}`", path.display()), Failure::new(Exit::Store, what).hint(hint)))
+    };
+    let mut findings: Vec<_> = wide(&paths.config, 0o600).into_iter().chain(wide(&paths.data, 0o700)).collect();
+    let records = std::fs::read_dir(&paths.data).into_iter().flatten().flatten().map(|entry| entry.path());
+    findings.extend(records.filter(|path| path.is_file()).filter_map(|path| wide(&path, 0o600)));
+    if findings.is_empty() {
+        findings.push(fine(format!("nobody else can read `{}`", paths.data.display())));
+    }
+    findings
+}
+
+#[cfg(not(unix))]
+fn modes(_: &Paths) -> Vec<Finding> {
+    Vec::new()
+}
+
+fn fine(what: impl Into<String>) -> Finding {
+    Finding { what: what.into(), trouble: None }
+}
+
+fn trouble(what: impl Into<String>, trouble: Failure) -> Finding {
+    Finding { what: what.into(), trouble: Some(trouble) }
+}

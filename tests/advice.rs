@@ -1,0 +1,73 @@
+//! `why` and `doctor`: what they see, and the next command they name.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::answers::{At, Fault};
+use crate::idp::Idp;
+use crate::world::World;
+
+#[test]
+fn why_names_the_rule_that_wins() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    let calls = idp.every_call();
+    let why = world.run(&["why", "git", "https://git.example.com/team/app.git"]).expect(0).out;
+    for words in [
+        "git asks for https://git.example.com/team/app.git",
+        "serves `https://git.example.com`",
+        "answered by account `work`",
+    ] {
+        assert!(why.contains(words), "no {words}: {why}");
+    }
+    let other = world.run(&["why", "git", "https://evil-git.example.com/"]).expect(3).out;
+    assert!(other.contains("not answered: no account serves it"), "{other}");
+    let http = world.run(&["why", "git", "http://git.example.com/"]).expect(3).out;
+    assert!(http.contains("http:// off this machine"), "{http}");
+    world.run(&["why", "frobnicate", "https://git.example.com/"]).refused(&[2], &["frobnicate", "kubectl"]);
+    assert_eq!(idp.every_call(), calls, "why asks nobody");
+}
+
+#[test]
+fn why_tells_a_tie_and_how_to_break_it() {
+    let idp = Idp::start();
+    let world = World::new(&idp);
+    world.config(&format!(
+        "{}{}",
+        World::account("one", &idp, "[\"https://git.example.com\"]"),
+        World::account("two", &idp, "[\"https://git.example.com\"]")
+    ));
+    let why = world.run(&["why", "git", "https://git.example.com/"]).expect(3).out;
+    assert!(why.contains("`one` and `two`") && why.contains("--account NAME"), "{why}");
+    let one = world.run(&["--account", "one", "why", "git", "https://git.example.com/"]).expect(4).out;
+    assert!(one.contains("answered by account `one`") && one.contains("not signed in"), "{one}");
+}
+
+#[test]
+fn doctor_tells_alive_refused_and_unreachable_apart() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    let fine = world.run(&["doctor", "work"]).expect(0).out;
+    assert!(fine.contains("is accepted by the server") && !fine.contains("FAIL"), "{fine}");
+    let record = fs::read(world.data("work")).unwrap();
+
+    idp.revoke_access_tokens();
+    let refused = world.run(&["doctor", "work"]).expect(4).out;
+    assert!(refused.contains("refused by the server") && refused.contains("next: `hallpass login work`"), "{refused}");
+    idp.always(At::Metadata, Fault::Status(503, vec![], "later"));
+    let down = world.run(&["doctor", "work"]).expect(6).out;
+    assert!(down.contains("FAIL  account `work`: server"), "{down}");
+    assert_eq!(fs::read(world.data("work")).unwrap(), record, "nothing is changed or refreshed");
+}
+
+#[test]
+fn doctor_sees_what_others_could_read_and_a_broken_configuration() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    fs::set_permissions(world.config_file(), fs::Permissions::from_mode(0o644)).unwrap();
+    let wide = world.run(&["doctor"]).expect(7).out;
+    assert!(wide.contains("mode 644") && wide.contains("next: `chmod 600"), "{wide}");
+    world.config("default = 7\n");
+    let broken = world.run(&["doctor"]).expect(10).out;
+    assert!(broken.contains("config.toml:1:"), "{broken}");
+}
