@@ -118,10 +118,15 @@ fn as_bearer(request: &Request, form: Form) -> bool {
 }
 
 /// An answer: `key=value` lines and the blank one that lets git go on at once.
-#[derive(Default)]
 struct Lines(String);
 
 impl Lines {
+    /// With room for all of it: a text that grew would leave the secret behind in freed memory.
+    fn around(secret: &Secret) -> Self {
+        const REST: usize = 512; // every other line of an answer, unless a user name is odd
+        Self(String::with_capacity(secret.expose().len() + REST))
+    }
+
     fn add(&mut self, key: &str, value: &str) {
         for part in [key, "=", value, "\n"] {
             self.0.push_str(part);
@@ -142,7 +147,7 @@ fn pass(request: &Request, credential: &Credential) -> Result<String, Failure> {
     if !credential.secret.is_one_line() {
         return Err(Failure::new(Exit::Refused, format!("account `{account}`: the token has a line break in it")));
     }
-    let mut lines = Lines::default();
+    let mut lines = Lines::around(&credential.secret);
     let (authtype, state) = (can(request, "authtype"), can(request, "state"));
     if authtype {
         lines.add("capability[]", "authtype");
@@ -175,7 +180,7 @@ fn pass(request: &Request, credential: &Credential) -> Result<String, Failure> {
 }
 
 fn keep(request: &Request, kept: &Kept) -> String {
-    let mut lines = Lines::default();
+    let mut lines = Lines::around(&kept.secret);
     if let Some(authtype) = &kept.authtype {
         if !can(request, "authtype") {
             return String::new();

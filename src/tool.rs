@@ -2,7 +2,7 @@
 //!
 //! One loop drives every protocol. No clap here: the arguments of a tool must never meet a parser that knows better.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
@@ -117,7 +117,6 @@ struct Input {
 
 impl Input {
     fn read(&mut self, framing: Framing) -> Result<Zeroizing<String>> {
-        let mut stdin = std::io::stdin().lock();
         let mut chunk = Zeroizing::new([0; 4096]);
         let end = loop {
             if let Some(end) = end_of(&self.waiting, framing) {
@@ -126,7 +125,7 @@ impl Input {
             if self.waiting.len() > MAX_INPUT {
                 return Err(too_much());
             }
-            match stdin.read(&mut *chunk) {
+            match read_stdin(&mut *chunk) {
                 Ok(0) => break self.waiting.len(),
                 Ok(count) => self.waiting.extend_from_slice(&chunk[..count]),
                 Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
@@ -142,6 +141,17 @@ impl Input {
             }
         }
     }
+}
+
+/// Without the standard library's buffer: a question is read once, and 8 KiB are two pages to be had and wiped.
+#[cfg(unix)]
+fn read_stdin(chunk: &mut [u8]) -> std::io::Result<usize> {
+    Ok(rustix::io::read(rustix::stdio::stdin(), chunk)?)
+}
+
+#[cfg(not(unix))]
+fn read_stdin(chunk: &mut [u8]) -> std::io::Result<usize> {
+    std::io::Read::read(&mut std::io::stdin().lock(), chunk)
 }
 
 fn too_much() -> anyhow::Error {

@@ -39,8 +39,9 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     };
     let found = file.metadata().map_err(|why| broken(path, "cannot be looked at", &why))?;
     check(path, &found)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(found.len()).unwrap_or_default() + 1));
-    file.read_to_end(&mut bytes).map_err(|why| broken(path, "cannot be read", &why))?;
+    // `read_to_end` would ask for the size once more. A file that grows meanwhile is none that was renamed into place.
+    let mut bytes = Zeroizing::new(vec![0; usize::try_from(found.len()).unwrap_or_default()]);
+    file.read_exact(&mut bytes).map_err(|why| broken(path, "cannot be read", &why))?;
     Ok(Some(bytes))
 }
 

@@ -93,7 +93,7 @@ pub(super) fn encode(name: &str, body: &[u8], key: Option<&DataKey>) -> Zeroizin
 }
 
 /// The body of a record. `what` is the file, for messages.
-pub(super) fn decode(name: &str, what: &str, bytes: &[u8], key: Option<&DataKey>) -> Result<Zeroizing<Vec<u8>>> {
+pub(super) fn decode<'a>(name: &str, what: &str, bytes: &'a [u8], key: Option<&DataKey>) -> Result<Body<'a>> {
     let bytes = after_intent(bytes);
     let end = bytes.iter().take(128).position(|byte| *byte == b'\n').ok_or_else(|| damaged(what))?;
     let header = std::str::from_utf8(&bytes[..=end]).map_err(|_| damaged(what))?;
@@ -106,11 +106,29 @@ pub(super) fn decode(name: &str, what: &str, bytes: &[u8], key: Option<&DataKey>
     }
     let body = &bytes[end + 1..];
     match (kind, key) {
-        (Some("plain"), None) if proof == format!("{:016x}", checksum(body)) => Ok(Zeroizing::new(body.to_vec())),
+        (Some("plain"), None) if proof == format!("{:016x}", checksum(body)) => Ok(Body::Plain(body)),
         (Some("sealed"), Some(key)) => {
-            seal::open(key, &associated(header, name), body.to_vec()).ok_or_else(|| damaged(what))
+            seal::open(key, &associated(header, name), body.to_vec()).map(Body::Opened).ok_or_else(|| damaged(what))
         }
         _ => Err(damaged(what)),
+    }
+}
+
+/// A body: where it stands in the file, or what came out of its seal.
+#[derive(Debug)]
+pub(super) enum Body<'a> {
+    Plain(&'a [u8]),
+    Opened(Zeroizing<Vec<u8>>),
+}
+
+impl std::ops::Deref for Body<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Plain(bytes) => bytes,
+            Self::Opened(bytes) => bytes,
+        }
     }
 }
 
@@ -155,7 +173,7 @@ mod tests {
     fn a_plain_record_comes_back_or_is_refused() {
         let body = br#"{"generation":1,"tokens":["canary"]}"#;
         let bytes = encode("work", body, None);
-        assert_eq!(decode("work", "f", &bytes, None).expect("whole").as_slice(), body);
+        assert_eq!(decode("work", "f", &bytes, None).expect("whole").to_vec(), body);
         for end in 0..bytes.len() {
             assert!(decode("work", "f", &bytes[..end], None).is_err(), "cut at {end}");
         }
@@ -180,7 +198,7 @@ mod tests {
         assert_eq!(bytes.len(), INTENT_BYTES);
         assert_eq!(Intent::read(&bytes), Some(intent));
         bytes.extend_from_slice(&encode("work", b"{}", None));
-        assert_eq!(decode("work", "f", &bytes, None).expect("whole").as_slice(), b"{}");
+        assert_eq!(decode("work", "f", &bytes, None).expect("whole").to_vec(), b"{}");
         assert!(after_intent(&bytes).starts_with(b"hallpass-record"));
     }
 
