@@ -10,7 +10,7 @@ const AFTER_HELP: &str = "\
 Tools:
   hallpass git get|store|erase      git's credential helper:  git config --global credential.helper '!hallpass git'
   hallpass kubectl                  a kubeconfig's exec plugin
-  hallpass get [ACCOUNT|URL]        the token on one line:    curl -H \"Authorization: Bearer $(hallpass get)\" ...
+  hallpass get [ACCOUNT|URL]        the token on one line:    TOKEN=$(hallpass get) || exit
   hallpass header [ACCOUNT|URL]     the header line:          hallpass header | curl -H @- https://...
   hallpass json get|store|erase     JSON on stdin and stdout
   hallpass store|erase              git's key=value on stdin
