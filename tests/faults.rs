@@ -157,3 +157,25 @@ fn a_store_that_cannot_be_written_still_serves_what_it_has() {
     assert_eq!(world.token(), token);
     assert_eq!(idp.count("refresh_token"), 0);
 }
+
+/// The room for the next record is taken first, and an intent that could not be written leaves no word that something
+/// was sent.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_shows_before_the_refresh_token_is_spent() {
+    if !crate::runs::has("strace") {
+        return;
+    }
+    let idp = Idp::start();
+    let world = expired(&idp);
+    let before = world.record();
+    for _ in 0..4 {
+        let full = ["-f", "-o", "/dev/null", "-e", "inject=fallocate:error=ENOSPC", crate::world::BIN, "get"];
+        let mut command = assert_cmd::Command::from_std(world.program("strace", &full));
+        crate::runs::done(&mut command).refused(&[7], &["work.next", "make room there"]);
+        assert!(!world.data("work.next").exists());
+    }
+    assert_eq!((idp.count("refresh_token"), world.record()), (0, before));
+    assert!(idp.live_access_token(&world.token()), "with room it goes on at once");
+    assert_eq!(idp.count("refresh_token"), 1);
+}

@@ -12,7 +12,7 @@ use hallpass_protocol::talk::Exit;
 use zeroize::Zeroizing;
 
 use super::record::{INTENT_BYTES, Intent};
-use crate::failure::fail;
+use crate::failure::{fail, fail_hint};
 
 /// A record is a few kilobytes; a larger file is not one of ours.
 const MAX_BYTES: u64 = 8 << 20;
@@ -78,7 +78,13 @@ impl Next {
             file.sync_all()?;
             sync_folder(&path)
         })();
-        written.map_err(|why| broken(&path, "cannot be written", &why))?;
+        if let Err(why) = written {
+            // Nothing was sent. An intent that stayed would say that something was; one of an earlier try still says it.
+            if intent.attempt <= 1 {
+                let _ = fs::remove_file(&path);
+            }
+            return Err(broken(&path, "cannot be written", &why));
+        }
         Ok(Self { file, path, record: record.to_owned() })
     }
 
@@ -148,11 +154,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<()> {
         let mine = found.uid() == rustix::process::geteuid().as_raw();
         if !mine || found.mode() & 0o022 != 0 {
             let what = format!("`{}` belongs to somebody else or others can write to it", path.display());
-            return Err(crate::failure::fail_hint(
-                Exit::Refused,
-                what,
-                format!("`chmod 700 {}`, as its owner", path.display()),
-            ));
+            return Err(fail_hint(Exit::Refused, what, format!("`chmod 700 {}`, as its owner", path.display())));
         }
     }
     Ok(())
@@ -169,11 +171,7 @@ fn check(path: &Path, found: &fs::Metadata) -> Result<()> {
     if !mine || found.mode() & 0o022 != 0 || found.nlink() > 1 {
         let what =
             format!("`{}` belongs to somebody else, has a second name, or others can write to it", path.display());
-        return Err(crate::failure::fail_hint(
-            Exit::Refused,
-            what,
-            "remove it and sign in again, or make it yours alone",
-        ));
+        return Err(fail_hint(Exit::Refused, what, "remove it and sign in again, or make it yours alone"));
     }
     Ok(())
 }
@@ -222,5 +220,11 @@ fn sync_folder(_: &Path) -> std::io::Result<()> {
 }
 
 fn broken(path: &Path, what: &str, why: &std::io::Error) -> anyhow::Error {
-    fail(Exit::Store, format!("`{}` {what}: {why}", path.display()))
+    let what = format!("`{}` {what}: {why}", path.display());
+    match why.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            fail_hint(Exit::Store, what, "make room there and try again")
+        }
+        _ => fail(Exit::Store, what),
+    }
 }
