@@ -7,8 +7,17 @@ use hallpass_protocol::talk::Exit;
 use crate::account::is_slug;
 use crate::config;
 use crate::failure::{fail, fail_hint};
-use crate::paths::Paths;
+use crate::paths::{Paths, set};
 use crate::shown::shown;
+
+/// The account that the options of a call name, else `HALLPASS_ACCOUNT`; `--api-url` names it by its environment.
+pub(crate) fn named(paths: &Paths, account: Option<String>, api_url: Option<&str>) -> Result<Option<String>> {
+    let named = account.or_else(|| set("HALLPASS_ACCOUNT"));
+    match api_url {
+        None => Ok(named),
+        Some(api_url) => self::account(paths, api_url, named.as_deref()).map(Some),
+    }
+}
 
 /// The account for an environment. Spellings that differ in case, default port or final slash are the same one.
 pub(crate) fn account(paths: &Paths, api_url: &str, named: Option<&str>) -> Result<String> {

@@ -17,7 +17,7 @@ use crate::paths::Paths;
 use crate::routes;
 use crate::shown::shown;
 use crate::store::{self, Stored};
-use crate::token::{Session, TokenKind};
+use crate::token::{How, Session, TokenKind};
 
 /// Every account that has a record, configured or not.
 pub(crate) fn everybody(paths: &Paths) -> Result<Vec<String>> {
@@ -27,8 +27,19 @@ pub(crate) fn everybody(paths: &Paths) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Who is told of a sign-out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nobody.
+    Here,
+    /// The server, of a session that was made here.
+    Usual,
+    /// The server, of pasted tokens too.
+    Everywhere,
+}
+
 /// Signs one account out; what to tell the person.
-pub(crate) fn account(paths: &Paths, name: &str, local: bool) -> Result<String> {
+pub(crate) fn account(paths: &Paths, name: &str, reach: Reach) -> Result<String> {
     let config = config::load(paths);
     let records = store::records(&paths.data)?;
     let sealed = records.iter().any(|found| found.name == name && found.sealed);
@@ -46,7 +57,10 @@ pub(crate) fn account(paths: &Paths, name: &str, local: bool) -> Result<String> 
     // A record that cannot be read cannot be revoked either; it goes all the same.
     let stored: Option<Stored<Session>> = store::load(&paths.data, name, sealed, store::BACKGROUND).unwrap_or_default();
     let told = match &stored {
-        Some(stored) if !local => revoke(&stored.value, client.as_ref()),
+        // Others may use a token that was pasted in: it is revoked only when that is asked for.
+        Some(stored) if reach == Reach::Everywhere || (reach == Reach::Usual && stored.value.how != How::Token) => {
+            revoke(&stored.value, client.as_ref())
+        }
         _ => Ok(false),
     };
     // Another machine that shares this folder has a session of its own, sealed with another key.

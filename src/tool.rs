@@ -39,10 +39,7 @@ pub(crate) fn serve(door: Door) -> Exit {
 fn talk(door: Door) -> Result<Exit> {
     let Options { account, config, api_url, tenant, args } = Options::take(door.args)?;
     let paths = Paths::find(config.as_deref().map(Path::new))?;
-    let account = match api_url {
-        None => account.or_else(|| set("HALLPASS_ACCOUNT")),
-        Some(api_url) => Some(environment::account(&paths, &api_url, account.as_deref())?),
-    };
+    let account = environment::named(&paths, account, api_url.as_deref())?;
     if let Some(tenant) = &tenant {
         environment::check_slug(tenant)?;
     }

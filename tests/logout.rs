@@ -3,6 +3,7 @@
 use crate::answers::{At, Fault};
 use crate::forms::field;
 use crate::idp::Idp;
+use crate::runs::done;
 use crate::world::World;
 
 const HOME: &str = r#"["https://home.example.com"]"#;
@@ -25,6 +26,22 @@ fn the_refresh_token_is_revoked_first_and_then_forgotten() {
     world.run(&["get"]).refused(&[4], &["hallpass login work"]);
     world.sign_in();
     assert!(idp.live_access_token(&world.token()));
+}
+
+/// Others may use a token that was pasted in.
+#[test]
+fn a_pasted_token_is_revoked_only_when_that_is_asked_for() {
+    const PAT: &str = "glpat-0123456789abcdefghijklmnopqrstuvwxyz";
+    for (args, told) in [(["logout", "work"].as_slice(), [""; 0].as_slice()), (&["logout", "work", "--revoke"], &[PAT])]
+    {
+        let idp = Idp::start();
+        idp.add_pat(PAT);
+        let world = World::new(&idp);
+        done(world.hallpass(&["login", "work", "--token-stdin"]).write_stdin(PAT)).expect(0);
+        world.run(args).expect(0);
+        assert_eq!(revoked(&idp), told, "{args:?}");
+        assert_eq!(world.holdings(), [""; 0]);
+    }
 }
 
 #[test]

@@ -230,11 +230,12 @@ impl Tables<'_> {
                 "leeway" => account.leeway = self.0.seconds(key, item)?,
                 "timeout" => client.timeout = self.0.seconds(key, item)?.max(1),
                 "refresh_ahead" => account.ahead = self.0.hundredths(key, item)?,
-                _ => {
+                "interactive" => {
                     let words =
                         [("auto", Interactive::Auto), ("never", Interactive::Never), ("always", Interactive::Always)];
                     client.interactive = self.0.choice(key, item, &words)?;
                 }
+                _ => return Err(fail(Exit::Bug, format!("the key `{key}` is known and not read"))),
             }
         }
         Ok(())

@@ -22,8 +22,9 @@ use crate::config;
 use crate::doctor;
 use crate::failure::{self, fail, fail_hint};
 use crate::login::Wishes;
+use crate::logout::Reach;
 use crate::need::Need;
-use crate::paths::{Paths, set};
+use crate::paths::Paths;
 use crate::renew::Renewal;
 use crate::why;
 use crate::{enrol, environment, logout, signin, status, store, terminal};
@@ -58,17 +59,15 @@ pub(crate) fn run(program: &OsString, words: &[OsString]) -> Exit {
 
 fn command(cli: Cli) -> Result<Exit> {
     let paths = Paths::find(cli.config.as_deref())?;
-    let named = cli.account.or_else(|| set("HALLPASS_ACCOUNT"));
     if let Some(tenant) = &cli.tenant {
         environment::check_slug(tenant)?;
     }
     if let Command::Login(login) = cli.command {
+        // Its environment need not be known yet.
+        let named = environment::named(&paths, cli.account, None)?;
         return sign_in(&paths, named.as_deref(), cli.api_url.as_deref(), cli.tenant, login);
     }
-    let named = match &cli.api_url {
-        Some(api_url) => Some(environment::account(&paths, api_url, named.as_deref())?),
-        None => named,
-    };
+    let named = environment::named(&paths, cli.account, cli.api_url.as_deref())?;
     let named = named.as_deref();
     match cli.command {
         Command::Login(_) => Err(fail(Exit::Bug, "a sign-in came the wrong way")),
@@ -212,9 +211,14 @@ fn sign_out(paths: &Paths, named: Option<&str>, words: &Logout) -> Result<Exit> 
             None => vec![chosen(paths, None, None)?.account.name],
         }
     };
+    let reach = match (words.local, words.revoke) {
+        (true, _) => Reach::Here,
+        (_, true) => Reach::Everywhere,
+        _ => Reach::Usual,
+    };
     let mut exit = Exit::Answered;
     for name in &names {
-        match logout::account(paths, name, words.local) {
+        match logout::account(paths, name, reach) {
             Ok(done) => terminal::say(&done),
             Err(why) => {
                 let failure = failure::of(&why);

@@ -146,7 +146,7 @@ pub(super) struct Logout {
     /// Only forget it here; the server is not told
     #[arg(long, conflicts_with = "revoke")]
     pub(super) local: bool,
-    /// Revoke it at the server (as is done anyway where the server can)
+    /// Revoke a pasted token at the server too; a session made here is revoked anyway
     #[arg(long)]
     pub(super) revoke: bool,
 }
