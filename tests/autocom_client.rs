@@ -41,7 +41,7 @@ fn the_first_free_port_of_five_is_used() {
     let _ports = callback_ports();
     let held_by_others: Vec<_> = PORTS.iter().filter(|port| !soon_free(**port)).collect();
     if !held_by_others.is_empty() {
-        eprintln!("SKIP another program holds {held_by_others:?}");
+        crate::runs::skip(&format!("another program holds {held_by_others:?}"));
         return;
     }
     let platform = Platform::with(Redirects::Listed, true);

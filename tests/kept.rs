@@ -64,7 +64,7 @@ impl Git {
     fn knows_authtype(&self) -> bool {
         let knows = self.run("a.b=c", "capability", "").out.contains("capability authtype");
         if !knows {
-            eprintln!("SKIP this git has no authtype");
+            crate::runs::skip("this git has no authtype");
         }
         knows
     }

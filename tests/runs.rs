@@ -1,5 +1,6 @@
 //! Running a program to its end, and waiting for something to happen.
 
+use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -133,13 +134,18 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Said past the harness, which keeps what a passing test prints to itself.
+pub fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIP {why}");
+}
+
 /// Whether a program this test needs is there; if not, the test skips, except where CI must not.
 pub fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
         return true;
     }
-    eprintln!("SKIP {program} is not here");
+    skip(&format!("{program} is not here"));
     assert!(std::env::var_os("CI").is_none(), "{program} is missing in CI");
     false
 }
