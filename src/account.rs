@@ -92,6 +92,15 @@ pub(crate) struct Client {
     pub(crate) client_id: Option<String>,
     pub(crate) client_secret_file: Option<PathBuf>,
     pub(crate) scope: Vec<String>,
+    /// Where anybody may register a client (RFC 7591).
+    pub(crate) registration_endpoint: Option<String>,
+    /// A command whose output is the token, for `flow = "token"`.
+    pub(crate) token_command: Option<Vec<String>>,
+    /// What is exchanged for a token (RFC 8693): another account's token, or what a file or a variable holds.
+    pub(crate) subject_account: Option<String>,
+    pub(crate) subject_token_file: Option<PathBuf>,
+    pub(crate) subject_token_env: Option<String>,
+    pub(crate) subject_token_type: Option<String>,
     /// RFC 8707.
     pub(crate) resource: Option<String>,
     pub(crate) audience: Option<String>,
@@ -103,10 +112,28 @@ pub(crate) struct Client {
     /// Seconds a person has to sign in.
     pub(crate) timeout: u64,
     pub(crate) interactive: Interactive,
+    /// Its token goes into no program's environment.
+    pub(crate) no_exec: bool,
     /// The row it comes from.
     pub(crate) provider: Option<Provider>,
     /// It stands in no configuration: the row alone makes it.
     pub(crate) built_in: bool,
+}
+
+impl Client {
+    /// Signs in without a person: nobody needs to be there.
+    pub(crate) fn is_unattended(&self) -> bool {
+        match self.flow {
+            Flow::ClientCredentials | Flow::TokenExchange => true,
+            Flow::Token => self.token_command.is_some(),
+            Flow::Auto | Flow::Browser | Flow::Paste | Flow::Device => false,
+        }
+    }
+
+    /// Seconds that a token lives when its server does not say.
+    pub(crate) fn token_life(&self) -> Option<u64> {
+        self.provider.as_ref().and_then(|provider| provider.token_life)
+    }
 }
 
 /// The redirect URI of servers that show the code on a page of their own: it is pasted back.
@@ -121,6 +148,8 @@ pub(crate) enum Flow {
     Paste,
     Device,
     Token,
+    ClientCredentials,
+    TokenExchange,
 }
 
 /// Whether a miss may ask the person.

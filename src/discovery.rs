@@ -22,6 +22,7 @@ pub(crate) struct Server {
     pub(crate) device_authorization_endpoint: Option<String>,
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) userinfo_endpoint: Option<String>,
+    pub(crate) registration_endpoint: Option<String>,
     /// It promises `iss` in the authorization response (RFC 9207), so that one without it is not from there.
     pub(crate) says_iss: bool,
 }
@@ -34,15 +35,16 @@ struct Metadata {
     device_authorization_endpoint: Option<String>,
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
+    registration_endpoint: Option<String>,
     code_challenge_methods_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
 }
 
-/// The server of an account. `device`: its device endpoint is needed.
-pub(crate) fn server(account: &str, client: &Client, http: &Http, device: bool) -> Result<Server> {
-    let without_device = device && client.device_authorization_endpoint.is_none();
-    let unknown = client.authorization_endpoint.is_none() || client.token_endpoint.is_none() || without_device;
+/// The server of an account. `all`: more of its endpoints are needed than authorization and token.
+pub(crate) fn server(account: &str, client: &Client, http: &Http, all: bool) -> Result<Server> {
+    let more = all && (client.device_authorization_endpoint.is_none() || client.registration_endpoint.is_none());
+    let unknown = client.authorization_endpoint.is_none() || client.token_endpoint.is_none() || more;
     let found = match &client.issuer {
         Some(issuer) if unknown => metadata(account, issuer, http)?,
         _ => Metadata { issuer: client.issuer.clone().unwrap_or_default(), ..Metadata::default() },
@@ -71,8 +73,16 @@ pub(crate) fn server(account: &str, client: &Client, http: &Http, device: bool) 
         ),
         revocation_endpoint: choose(&client.revocation_endpoint, found.revocation_endpoint),
         userinfo_endpoint: choose(&client.userinfo_endpoint, found.userinfo_endpoint),
+        registration_endpoint: choose(&client.registration_endpoint, found.registration_endpoint),
         says_iss: found.authorization_response_iss_parameter_supported,
     })
+}
+
+/// Whether there is an authorization server of this name.
+pub(crate) fn is_issuer(issuer: &str, http: &Http) -> bool {
+    let asked = well_known(issuer).into_iter().filter_map(|url| http.get(&url, None, &[]).ok());
+    let found = asked.filter_map(|answer| serde_json::from_slice::<Metadata>(&answer.body).ok());
+    found.into_iter().any(|found| found.issuer.trim_end_matches('/') == issuer)
 }
 
 fn metadata(account: &str, issuer: &str, http: &Http) -> Result<Metadata> {
@@ -114,6 +124,7 @@ fn check(account: &str, found: &Metadata) -> Result<()> {
         ("device_authorization_endpoint", &found.device_authorization_endpoint),
         ("revocation_endpoint", &found.revocation_endpoint),
         ("userinfo_endpoint", &found.userinfo_endpoint),
+        ("registration_endpoint", &found.registration_endpoint),
     ];
     for (name, endpoint) in endpoints {
         if let Some(Err(why)) = endpoint.as_deref().map(check_endpoint) {

@@ -9,12 +9,14 @@ use hallpass_protocol::talk::{Exit, Failure};
 
 use crate::account::{Account, Client, Flow};
 use crate::broker;
+use crate::choice::Rule;
 use crate::clock::now;
 use crate::config;
 use crate::discovery;
 use crate::failure;
 use crate::http::Http;
 use crate::paths::Paths;
+use crate::renew::Renewal;
 use crate::store;
 use crate::token::TokenKind;
 
@@ -77,48 +79,57 @@ fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: O
         }
         None => client.userinfo_endpoint.clone(),
     };
-    findings.push(token(paths, account, userinfo.as_deref(), &http, tenant));
+    let check = client.provider.as_ref().and_then(|provider| provider.check_endpoint.clone());
+    findings.push(token(paths, account, check.or(userinfo).as_deref(), &http, tenant));
     findings
 }
 
 /// Whether the server takes what would be handed out.
-fn token(paths: &Paths, account: &Account, userinfo: Option<&str>, http: &Http, tenant: Option<&str>) -> Finding {
+fn token(paths: &Paths, account: &Account, check: Option<&str>, http: &Http, tenant: Option<&str>) -> Finding {
     let name = &account.name;
     let label = format!("account `{name}`: token");
     let again = || format!("`hallpass login {name}`");
     let from_variable = account.token_from_environment();
+    let sealed = store::sealed_names(&paths.data).is_ok_and(|names| names.contains(name));
+    let of_session = from_variable.is_none();
     let (secret, source, signed_in) = match from_variable {
         Some((variable, secret)) => (secret, format!("from {variable}"), None),
-        None => {
-            let sealed = store::sealed_names(&paths.data).is_ok_and(|names| names.contains(name));
-            match broker::look(&paths.data, name, sealed) {
-                Err(why) => return trouble(label, failure::of(&why)),
-                Ok(None) => {
-                    return trouble(label, Failure::new(Exit::SignIn, "not signed in").hint(again()));
-                }
-                Ok(Some(stored)) => {
-                    let session = stored.value;
-                    let access = session.tokens.iter().find(|token| token.kind == TokenKind::AccessToken);
-                    match access.filter(|token| token.is_usable(now())) {
-                        Some(token) => (token.secret.clone(), "of the session".to_owned(), session.tenant.clone()),
-                        None if session.refresh_token.is_some() => {
-                            return fine(format!("{label} has expired and is refreshed at the next use"));
-                        }
-                        None => {
-                            let what = "it has expired and cannot be refreshed";
-                            return trouble(label, Failure::new(Exit::SignIn, what).hint(again()));
-                        }
+        None => match broker::look(&paths.data, name, sealed) {
+            Err(why) => return trouble(label, failure::of(&why)),
+            Ok(None) => {
+                return trouble(label, Failure::new(Exit::SignIn, "not signed in").hint(again()));
+            }
+            Ok(Some(stored)) => {
+                let session = stored.value;
+                let access = session.tokens.iter().find(|token| token.kind == TokenKind::AccessToken);
+                match access.filter(|token| token.is_usable(now())) {
+                    Some(token) => (token.secret.clone(), "of the session".to_owned(), session.tenant.clone()),
+                    None if session.refresh_token.is_some() => {
+                        return fine(format!("{label} has expired and is refreshed at the next use"));
+                    }
+                    None => {
+                        let what = "it has expired and cannot be refreshed";
+                        return trouble(label, Failure::new(Exit::SignIn, what).hint(again()));
                     }
                 }
             }
-        }
+        },
     };
-    let Some(endpoint) = userinfo else {
+    let Some(endpoint) = check else {
         return fine(format!("{label} {source} is there; its server has no place to try it"));
     };
     match http.get(endpoint, Some(&secret), &account.headers(tenant, signed_in.as_deref())) {
         Ok(answer) if answer.status < 300 => fine(format!("{label} {source} is accepted by the server")),
+        // No such page, and yet a token that is no good is refused first.
+        Ok(answer) if matches!(answer.status, 404 | 405) => {
+            fine(format!("{label} {source} is not refused by the server, which answered {}", answer.status))
+        }
         Ok(answer) if matches!(answer.status, 401 | 403) => {
+            if of_session {
+                let rule = Rule { pattern: String::new(), account: account.clone(), default: false, sealed };
+                let renewal = Renewal { paths, rule: &rule, command: "doctor", now: now() };
+                let _ = renewal.mark_refused(&secret); // what was seen is said below in any case
+            }
             trouble(label, Failure::new(Exit::SignIn, format!("{source}, refused by the server")).hint(again()))
         }
         Ok(answer) => {

@@ -9,14 +9,17 @@ use hallpass_protocol::place::Pattern;
 use hallpass_protocol::talk::{Exit, Target};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::account::is_name;
+use crate::account::{Client, is_name};
 use crate::choice::Choice;
 use crate::config::{self, text};
+use crate::discovery;
 use crate::environment;
 use crate::failure::{fail, fail_hint};
-use crate::http::check_endpoint;
+use crate::http::{Http, check_endpoint};
+use crate::login;
 use crate::paths::Paths;
 use crate::provider;
+use crate::resource::{self, Resource};
 use crate::routes;
 use crate::shown::shown;
 
@@ -55,7 +58,12 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         }
         return Ok(None);
     }
-    let (Some(issuer), Some(client_id)) = (&new.issuer, &new.client_id) else {
+    let http = Http::new(None)?;
+    let resource = match &new.issuer {
+        Some(_) => None,
+        None => resource::of(url, &http)?,
+    };
+    let Some(issuer) = new.issuer.as_ref().or(resource.as_ref().map(|resource| &resource.issuer)) else {
         let what = format!("no account serves {place}, and a new one needs to know its authorization server");
         return Err(fail_hint(Exit::Config, what, format!("`hallpass login {place} --issuer URL --client-id ID`")));
     };
@@ -79,14 +87,36 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         let what = format!("there is an account `{name}` already, which does not serve {place}");
         return Err(fail_hint(Exit::Usage, what, "choose another name: `--account NAME`, or add it to `serves`"));
     }
+    let known = Client { issuer: Some(issuer.clone()), client_id: new.client_id.clone(), ..Client::default() };
+    if login::client_id(&known, None).is_none()
+        && discovery::server(&name, &known, &http, true)?.registration_endpoint.is_none()
+    {
+        let what =
+            format!("no account serves {place}, and a new one needs a client: `{issuer}` registers none by itself");
+        let hint = format!(
+            "register a public client with the redirect URI http://127.0.0.1/callback; then `hallpass login {place} \
+             --issuer {issuer} --client-id ID`"
+        );
+        return Err(fail_hint(Exit::Config, what, hint));
+    }
+    let (serves, of_resource) = match resource.as_ref() {
+        Some(Resource { resource, scope, .. }) => (resource.as_str(), scope.as_slice()),
+        None => (url, [].as_slice()),
+    };
+    let scope = if new.scope.is_empty() { of_resource } else { &new.scope };
     edit(paths, |document| {
         let table = table_of(document, &name);
         table["issuer"] = value(issuer);
-        table["client_id"] = value(client_id);
-        if !new.scope.is_empty() {
-            table["scope"] = value(new.scope.iter().collect::<toml_edit::Array>());
+        if let Some(client_id) = &new.client_id {
+            table["client_id"] = value(client_id);
         }
-        table["serves"] = value(std::iter::once(url).collect::<toml_edit::Array>());
+        if !scope.is_empty() {
+            table["scope"] = value(scope.iter().collect::<toml_edit::Array>());
+        }
+        if resource.is_some() {
+            table["resource"] = value(serves);
+        }
+        table["serves"] = value(std::iter::once(serves).collect::<toml_edit::Array>());
     })?;
     Ok(Some(name))
 }

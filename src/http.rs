@@ -39,6 +39,8 @@ pub(crate) struct Answer {
     pub(crate) body: Zeroizing<Vec<u8>>,
     /// Where a redirect that was not followed leads, without its query.
     pub(crate) location: Option<String>,
+    /// Its `WWW-Authenticate`.
+    pub(crate) challenge: Option<String>,
 }
 
 /// Nothing came back.
@@ -103,21 +105,21 @@ impl Http {
         })
     }
 
-    /// A request of the provider's own API: JSON both ways.
+    /// A request of an API: JSON both ways, with a token where there is one.
     pub(crate) fn json(
         &self,
         method: &str,
         url: &str,
-        bearer: &Secret,
+        bearer: Option<&Secret>,
         body: Option<&serde_json::Value>,
     ) -> std::result::Result<Answer, Unanswered> {
         let text = body.map(ToString::to_string).unwrap_or_default();
         self.each(url, |agent| {
-            let mut request = ureq::http::Request::builder()
-                .method(method)
-                .uri(url)
-                .header("Accept", "application/json")
-                .header("Authorization", format!("Bearer {}", bearer.expose()));
+            let mut request =
+                ureq::http::Request::builder().method(method).uri(url).header("Accept", "application/json");
+            if let Some(token) = bearer {
+                request = request.header("Authorization", format!("Bearer {}", token.expose()));
+            }
             if body.is_some() {
                 request = request.header("Content-Type", "application/json"); // of nothing, some servers refuse it
             }
@@ -217,8 +219,9 @@ fn proxy(url: &str) -> Option<Proxy> {
 fn read(url: &str, mut response: ureq::http::Response<ureq::Body>) -> std::result::Result<Answer, Unanswered> {
     let status = response.status().as_u16();
     let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(host);
+    let challenge = response.headers().get("www-authenticate").and_then(|value| value.to_str().ok()).map(str::to_owned);
     match response.body_mut().with_config().limit(MAX_BODY).read_to_vec() {
-        Ok(body) => Ok(Answer { status, body: Zeroizing::new(body), location }),
+        Ok(body) => Ok(Answer { status, body: Zeroizing::new(body), location, challenge }),
         // A status without its body: what was asked for may have been done.
         Err(why) => Err(Unanswered::Lost(format!("{}: its answer broke off: {why}", host(url)))),
     }

@@ -67,6 +67,9 @@ pub(crate) fn account(paths: &Paths, name: &str, reach: Reach) -> Result<String>
     let only = stored.as_ref().map(|stored| stored.shelf.kind());
     let was_there = store::remove(&paths.data, name, only.as_ref())?;
     routes::forget(paths);
+    if let Some(kind) = &only {
+        store::drop_unused_key(&paths.data, kind);
+    }
     let mut words = match (was_there, &told) {
         (false, _) => format!("account `{name}` was not signed in"),
         (true, Ok(true)) => format!("account `{name}` is signed out, here and at the server"),
@@ -99,7 +102,13 @@ fn revoke(session: &Session, client: Option<&Client>) -> Result<bool, String> {
     let words = |why: anyhow::Error| why.to_string();
     let http = Http::new(client.and_then(|client| client.ca_file.as_deref())).map_err(words)?;
     let secret = client.map(oauth::client_secret).transpose().map_err(words)?.flatten();
-    let grants = Grants { http: &http, token_endpoint: &session.token_endpoint, client_id: &session.client_id, secret };
+    let grants = Grants {
+        http: &http,
+        token_endpoint: &session.token_endpoint,
+        client_id: &session.client_id,
+        secret,
+        life: None,
+    };
     if let Some(token) = &session.refresh_token {
         grants.revoke(endpoint, token, "refresh_token")?;
     }

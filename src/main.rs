@@ -6,7 +6,7 @@
 //!                      broker   why doctor status  fresh -> answer | what is there, and what to do
 //!                  renew  refresh  signin          stale -> refresh; none -> sign in; one process at a time
 //!         login/   logout   enrol   connect/       browser, paste, device, token | out | new accounts | links
-//!        oauth/  discovery   tenants   pats        what the authorization server and the provider are asked
+//!        oauth/  discovery  resource  tenants  pats      what the authorization server and the provider are asked
 //!       routes  choice  environment     kept       which account answers | passwords of places nobody serves
 //!         config/   store/    lock   presence      as configured | where it is kept | one at a time | is a person there
 //!      account  provider  need  token  http  ...   small facts, and the way to a server
@@ -46,6 +46,7 @@ mod presence;
 mod provider;
 mod refresh;
 mod renew;
+mod resource;
 mod routes;
 mod shown;
 mod signals;

@@ -22,6 +22,20 @@ pub(crate) fn launchers(url: &str) -> Vec<Launch> {
     found.into_iter().filter_map(located).collect()
 }
 
+/// Why no browser can be opened here, as far as can be told beforehand.
+pub(crate) fn no_browser() -> Option<String> {
+    let set = |name: &str| crate::paths::set(name).is_some();
+    if set("BROWSER") {
+        return None;
+    }
+    let x11 = cfg!(not(any(target_os = "macos", windows)));
+    if x11 && !["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].into_iter().any(set) {
+        return Some("no browser can be opened here, for there is no display".to_owned());
+    }
+    let is_here = |words: &&[&str]| located(vec![words[0].into()]).is_some();
+    (!SYSTEM.iter().any(is_here)).then(|| "no program is here that opens a browser".to_owned())
+}
+
 /// Starts a launcher, detached from everything of the caller's.
 pub(crate) fn start(launch: &Launch) -> std::io::Result<Child> {
     // On Linux the very file that runs, even if an update has replaced it since.

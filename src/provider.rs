@@ -10,6 +10,7 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 use toml_edit::{Document, Item, Table};
 
+use crate::account::Flow;
 use crate::failure::{fail, fail_hint};
 use crate::paths::set;
 
@@ -44,6 +45,18 @@ pub(crate) struct Provider {
     /// `hex`: what tokens that a person brings are made of.
     pub(crate) token_alphabet: Option<String>,
     pub(crate) token_length: Option<usize>,
+    /// How its row says to sign in.
+    pub(crate) flow: Flow,
+    /// Seconds that a token lives when its server does not say.
+    pub(crate) token_life: Option<u64>,
+    /// What the fields of `userinfo_endpoint`'s answer are called; a dot goes into an object.
+    pub(crate) profile_name: Option<String>,
+    pub(crate) profile_email: Option<String>,
+    pub(crate) profile_tenant: Option<String>,
+    /// An address that tells, by refusing it or not, whether a token is good.
+    pub(crate) check_endpoint: Option<String>,
+    /// Its private places answer 404 to those who bring no token: tools that wait to be asked must be told to bring it.
+    pub(crate) proactive_auth: bool,
     /// Where a person gets a token.
     pub(crate) token_page: Option<String>,
     /// The header that names the tenant.
@@ -131,6 +144,17 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
             token_env: string("token_env"),
             token_alphabet: string("token_alphabet"),
             token_length: provider.get("token_length").and_then(Item::as_integer).and_then(|n| n.try_into().ok()),
+            flow: match account.get("flow").and_then(Item::as_str) {
+                Some("device") => Flow::Device,
+                Some("token") => Flow::Token,
+                _ => Flow::Auto,
+            },
+            token_life: number("token_life"),
+            profile_name: string("profile_name"),
+            profile_email: string("profile_email"),
+            profile_tenant: string("profile_tenant"),
+            check_endpoint: string("check_endpoint").map(|url| fill(&url)),
+            proactive_auth: provider.get("proactive_auth").and_then(Item::as_bool).unwrap_or_default(),
             token_page: string("token_page"),
             tenant_header: string("tenant_header"),
             tenants_endpoint: string("tenants_endpoint").map(|url| fill(&url)),

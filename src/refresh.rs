@@ -95,6 +95,7 @@ impl Refresh<'_> {
             token_endpoint: &session.token_endpoint,
             client_id: &session.client_id,
             secret: oauth::client_secret(self.client)?,
+            life: self.client.token_life(),
         };
         let extra = oauth::resource(self.client, self.need.audience.as_deref());
         let began = Instant::now();
@@ -176,8 +177,8 @@ impl Refresh<'_> {
             return Outcome::Good(Box::new(session));
         }
         let refused = self.need.token(&session).is_some_and(|token| token.dead) || self.need.refused.is_some();
-        let state = if refused { "was refused" } else { "has expired" };
-        let what = format!("account `{}`: its token {state} and cannot be refreshed", self.name);
+        let state = if refused { "refused" } else { "expired" };
+        let what = format!("account `{}`: credentials {state}, sign in again (they cannot be refreshed)", self.name);
         Outcome::SignIn(Failure::new(Exit::SignIn, what))
     }
 

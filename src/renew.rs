@@ -10,16 +10,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::talk::{Exit, Failure};
+use hallpass_protocol::talk::{Exit, Failure, Request, Target, Verb};
 
-use crate::account::Client;
-use crate::choice::Rule;
+use crate::account::{Client, Flow};
+use crate::choice::{Choice, Rule};
+use crate::clock::now;
 use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::lock::{Lock, Waited};
 use crate::need::{Need, YOUNG, no_such_token};
 use crate::paths::Paths;
 use crate::refresh::{Outcome, Refresh};
+use crate::routes;
+use crate::shown::shown;
 use crate::store::{self, Intent, Stored};
 use crate::token::{Freshness, Session, Token};
 use crate::{presence, signin};
@@ -125,14 +128,17 @@ impl Renewal<'_> {
         let account = &self.rule.account;
         let name = &account.name;
         let client = self.client()?;
-        if let Err(reason) = presence::may_ask(no_prompt, client.interactive) {
+        let asked = if client.is_unattended() { Ok(()) } else { presence::may_ask(no_prompt, client.interactive) };
+        if let Err(reason) = asked {
             let what = format!("{}, and nobody can be asked now: {reason}", why.what);
             let or = account.token_env.as_ref().map_or(String::new(), |variable| format!(", or set {variable}"));
             let page = client.provider.as_ref().and_then(|provider| provider.token_page.as_deref());
             let from = page.map_or(String::new(), |page| format!("; a token comes from {page}"));
             return Err(why.with(what).hint(format!("`hallpass login {name}`{or}{from}")).into());
         }
-        let session = signin::lazily(self.paths, account, &client, self.now, |session| need.is_met(session, self.now))?;
+        let subject = subject(self.paths, &client, self.command, no_prompt)?;
+        let met = |session: &Session| need.is_met(session, self.now);
+        let session = signin::lazily(self.paths, account, &client, subject, self.now, met)?;
         if need.token(&session).is_some() || need.audience.is_none() {
             return Ok(session);
         }
@@ -222,6 +228,35 @@ impl Renewal<'_> {
         let what =
             format!("account `{name}`: another hallpass has held `{}` for {} s", path.display(), LOCK_TIME.as_secs());
         fail_hint(Exit::Busy, what, "is one of them stopped? end it and try again")
+    }
+}
+
+/// The token of another account, where this one is had in exchange for it (RFC 8693).
+pub(crate) fn subject(
+    paths: &Paths,
+    client: &Client,
+    command: &str,
+    no_prompt: Option<&'static str>,
+) -> Result<Option<Secret>> {
+    let Some(name) = client.subject_account.as_deref().filter(|_| client.flow == Flow::TokenExchange) else {
+        return Ok(None);
+    };
+    let Choice::Account(rule) = routes::find(paths, &Target::Account(name.to_owned()), None, None)? else {
+        return Err(fail(Exit::Config, format!("`subject_account` names `{}`, which is no account", shown(name))));
+    };
+    if let Some((_, secret)) = rule.account.token_from_environment() {
+        return Ok(Some(secret));
+    }
+    let renewal = Renewal { paths, rule: &rule, command, now: now() };
+    if renewal.client()?.flow == Flow::TokenExchange {
+        let what = format!("`subject_account` names `{name}`, whose own token is had by exchange");
+        return Err(fail_hint(Exit::Config, what, "name the account that somebody signs in to"));
+    }
+    let need = Need::of(&Request::new(Verb::Get, Target::Default), &rule.account);
+    let session = renewal.renew(&need, no_prompt)?;
+    match need.token(&session) {
+        Some(token) => Ok(Some(token.secret.clone())),
+        None => Err(no_such_token(name, &need)),
     }
 }
 

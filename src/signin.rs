@@ -9,10 +9,11 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
+use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Exit, Failure};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, Client};
+use crate::account::{Account, Client, StoreWish};
 use crate::failure::{self, Unanswered, fail, fail_hint};
 use crate::lock::{Lock, Waited};
 use crate::login::{self, Wishes};
@@ -46,6 +47,7 @@ pub(crate) fn lazily(
     paths: &Paths,
     account: &Account,
     client: &Client,
+    subject: Option<Secret>,
     now: u64,
     met: impl Fn(&Session) -> bool,
 ) -> Result<Session> {
@@ -83,13 +85,14 @@ pub(crate) fn lazily(
             format!("account `{name}`: a sign-in page was opened and not answered; no other is opened for {left} s");
         return Err(fail_hint(Exit::SignIn, what, format!("`hallpass login {name}`")));
     }
-    let wishes = Wishes { tenant: account.tenant.clone(), ..Wishes::default() };
-    let outcome = lead(paths, account, client, &wishes, &mut lock, now);
+    let wishes = Wishes { tenant: account.tenant.clone(), subject, ..Wishes::default() };
+    let attended = !client.is_unattended();
+    let outcome = lead(paths, account, client, &wishes, attended, &mut lock, now);
     if outcome.as_ref().is_err_and(|why| why.is::<Unanswered>()) {
         let _ = std::fs::write(&mark, b""); // without it the next tool opens a page: a nuisance, no loss
     }
     let (session, kind) = outcome?;
-    if kind == Kind::Plain {
+    if kind == Kind::Plain && attended {
         terminal::say(&format!("account `{name}`: the session is kept {}", store::in_words(&paths.data, name, &kind)));
     }
     Ok(session)
@@ -119,7 +122,7 @@ pub(crate) fn by_person(
         let what = format!("account `{name}`: another sign-in has been going on for {} s", client.timeout);
         return Err(fail_hint(Exit::Busy, what, "end it (Ctrl-C in its terminal) and try again"));
     };
-    let kept = lead(paths, account, client, wishes, &mut lock, now)?;
+    let kept = lead(paths, account, client, wishes, true, &mut lock, now)?;
     let _ = std::fs::remove_file(store::beside(&paths.data, name, "mark")); // tools may ask again
     Ok(kept)
 }
@@ -130,6 +133,7 @@ fn lead(
     account: &Account,
     client: &Client,
     wishes: &Wishes,
+    attended: bool,
     lock: &mut Lock,
     now: u64,
 ) -> Result<(Session, Kind)> {
@@ -138,7 +142,7 @@ fn lead(
     began
         .map_err(|why| fail(Exit::Store, format!("account `{}`: the store cannot be written: {why}", account.name)))?;
     // The key first: a session that cannot be kept must not be begun.
-    let ended = Shelf::for_new(&paths.data, &account.name, wish(account)?)
+    let ended = shelf(paths, account, attended)
         .and_then(|shelf| Ok((login::sign_in(&account.name, client, wishes, now)?, shelf)))
         .and_then(|(signed_in, shelf)| {
             let mut session = signed_in.session.clone();
@@ -160,6 +164,22 @@ fn lead(
     ended
 }
 
+/// Where the session will stand. Without a person nobody can open the keychain or be told of a new key.
+fn shelf(paths: &Paths, account: &Account, attended: bool) -> Result<Shelf> {
+    let wish = wish(account)?;
+    if attended {
+        return Shelf::for_new(&paths.data, &account.name, wish);
+    }
+    let shelf = Shelf::for_kept(&paths.data, &account.name, wish)?;
+    match wish == StoreWish::Keychain && !shelf.is_sealed() {
+        true => {
+            let what = format!("account `{}`: the keychain is not open, and it is to be kept there", account.name);
+            Err(fail_hint(Exit::Store, what, format!("`hallpass login {}`", account.name)))
+        }
+        false => Ok(shelf),
+    }
+}
+
 fn save(paths: &Paths, account: &Account, shelf: &Shelf, session: &mut Session) -> Result<()> {
     let name = &account.name;
     let path = store::beside(&paths.data, name, "lock");
@@ -174,6 +194,7 @@ fn save(paths: &Paths, account: &Account, shelf: &Shelf, session: &mut Session) 
     let old = [false, true]
         .into_iter()
         .find_map(|sealed| store::load::<Session>(&paths.data, name, sealed, store::BACKGROUND).ok().flatten());
+    let _key = shelf.hold_key()?;
     session.generation = old.map_or(0, |old| old.value.generation) + 1;
     shelf.save(session, session.generation)?;
     routes::forget(paths);
@@ -181,8 +202,7 @@ fn save(paths: &Paths, account: &Account, shelf: &Shelf, session: &mut Session) 
 }
 
 /// `HALLPASS_STORE`, else the account's own.
-pub(crate) fn wish(account: &Account) -> Result<crate::account::StoreWish> {
-    use crate::account::StoreWish;
+pub(crate) fn wish(account: &Account) -> Result<StoreWish> {
     match crate::paths::set("HALLPASS_STORE").as_deref() {
         None => Ok(account.store),
         Some("file") => Ok(StoreWish::File),

@@ -24,6 +24,13 @@ pub(crate) fn say(words: &str) {
     let _ = writeln!(std::io::stderr(), "hallpass: {words}");
 }
 
+/// Says something that only a person at a terminal has use for.
+pub(crate) fn advise(words: &str) {
+    if std::io::stderr().is_terminal() {
+        say(words);
+    }
+}
+
 /// Says what went wrong and what to do next.
 pub(crate) fn explain(failure: &Failure) {
     let mut text = format!("hallpass: error: {}\n", failure.what);

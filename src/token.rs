@@ -62,15 +62,22 @@ pub(crate) enum How {
     Paste,
     Device,
     Token,
+    Machine,
 }
 
 impl How {
+    /// Nobody is asked, so it is done whenever a token is needed.
+    pub(crate) fn is_unattended(self) -> bool {
+        self == Self::Machine
+    }
+
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Browser => "browser",
             Self::Paste => "paste-back",
             Self::Device => "device flow",
             Self::Token => "token",
+            Self::Machine => "machine identity",
         }
     }
 }
@@ -178,6 +185,15 @@ impl Session {
             Kinds::Either if prefer_access || !self.has_id_token() => find(TokenKind::AccessToken),
             Kinds::Either => find(TokenKind::IdToken),
         }
+    }
+
+    /// Those of the wanted scopes that the server did not grant; none if it did not say what it granted.
+    pub(crate) fn missing_scopes<'a>(&self, wanted: &'a [String]) -> Vec<&'a str> {
+        let Some(granted) = &self.scope else { return Vec::new() };
+        let is_granted = |scope: &str| granted.split([' ', ',']).any(|granted| granted == scope);
+        // Whether there is a refresh token says more than whether this one is repeated.
+        let wanted = wanted.iter().map(String::as_str).filter(|scope| *scope != "offline_access");
+        wanted.filter(|scope| !is_granted(scope)).collect()
     }
 
     fn has_id_token(&self) -> bool {

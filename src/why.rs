@@ -6,18 +6,27 @@ use anyhow::Result;
 use hallpass_protocol::place::{Pattern, Place};
 use hallpass_protocol::talk::{Exit, Failure, Target};
 
-use crate::choice::Choice;
+use crate::broker;
+use crate::choice::{Choice, Rule};
 use crate::config::{self, Config};
 use crate::failure::fail_hint;
+use crate::login;
 use crate::paths::Paths;
 use crate::routes;
+use crate::shown::shown;
 use crate::status;
 
 /// The lines of the answer, and the exit code that a request would end with before anything is refreshed.
-pub(crate) fn explain(paths: &Paths, tool: &str, place: &Place, named: Option<&str>) -> Result<(Vec<String>, Exit)> {
+pub(crate) fn explain(
+    paths: &Paths,
+    tool: &str,
+    place: &Place,
+    named: Option<&str>,
+    tenant: Option<&str>,
+) -> Result<(Vec<String>, Exit)> {
     if hallpass_protocol::find(tool).is_none() {
         let list: Vec<_> = hallpass_protocol::ALL.iter().map(|protocol| protocol.names()[0]).collect();
-        let what = format!("`{}` is no tool that hallpass speaks with", crate::shown::shown(tool));
+        let what = format!("`{}` is no tool that hallpass speaks with", shown(tool));
         return Err(fail_hint(Exit::Usage, what, format!("there are {}", list.join(", "))));
     }
     let config = config::load(paths)?;
@@ -31,6 +40,7 @@ pub(crate) fn explain(paths: &Paths, tool: &str, place: &Place, named: Option<&s
         Choice::Account(rule) => {
             let name = &rule.account.name;
             lines.push(format!("answered by account `{name}`, for its rule `{}`", rule.pattern));
+            lines.extend(sources(paths, &config, &rule, tenant)?);
             if let Some((variable, _)) = rule.account.token_from_environment() {
                 lines.push(format!("  with the token in {variable}, which goes before its session"));
                 return Ok((lines, Exit::Answered));
@@ -54,6 +64,27 @@ pub(crate) fn explain(paths: &Paths, tool: &str, place: &Place, named: Option<&s
             Ok((lines, Exit::Missing))
         }
     }
+}
+
+/// Where the client and the tenant come from.
+fn sources(paths: &Paths, config: &Config, rule: &Rule, flag: Option<&str>) -> Result<Vec<String>> {
+    let account = &rule.account;
+    let mut lines = Vec::new();
+    let client = config.account(&account.name).map(|(_, client)| client);
+    if let Some((id, from)) = client.and_then(|client| login::client_id(client, None)) {
+        lines.push(format!("  signs in as client `{}`, {from}", shown(&id)));
+    }
+    if account.tenant_header.is_some() {
+        let stored = broker::look(&paths.data, &account.name, rule.sealed).ok().flatten();
+        let signed_in = stored.and_then(|stored| stored.value.tenant);
+        let known = flag.map(|slug| (slug, "--tenant"));
+        let known = known.or_else(|| Some((account.tenant.as_deref()?, "the configuration")));
+        lines.push(match known.or_else(|| Some((signed_in.as_deref()?, "the sign-in"))) {
+            Some((slug, from)) => format!("  in the tenant `{}`, from {from}", shown(slug)),
+            None => "  in no tenant".to_owned(),
+        });
+    }
+    Ok(lines)
 }
 
 /// Every entry of `serves` that covers the place, whichever wins.

@@ -22,6 +22,11 @@ pub enum At {
     Device,
     /// The page where a person types the device's code.
     DevicePage,
+    /// Where anybody registers a client (RFC 7591).
+    Register,
+    /// `/mcp`, a resource behind this server, and what it says of itself (RFC 9728).
+    Mcp,
+    McpMetadata,
 }
 
 /// What goes wrong.
@@ -55,6 +60,10 @@ pub struct Call {
     pub at: At,
     pub form: Vec<(String, String)>,
     pub bearer: Option<String>,
+    /// The credentials of a client with a secret.
+    pub basic: Option<String>,
+    /// A JSON body.
+    pub json: Value,
     pub when: Instant,
 }
 
@@ -69,6 +78,10 @@ pub struct Book {
     pub complaints: Vec<String>,
     pub held: Vec<Request>,
     pub promises_iss: bool,
+    /// The redirect URIs of clients that registered themselves; `None`: nobody may.
+    pub registered: Option<Vec<Value>>,
+    /// Whether the resource's metadata is where its address alone leads.
+    pub well_known_resource: bool,
     pub latency: Duration,
 }
 
@@ -117,6 +130,22 @@ impl Book {
                     ),
                 },
                 At::Device | At::DevicePage => self.device(call),
+                At::Register => self.register(call),
+                At::Mcp => match &call.bearer {
+                    Some(token) if self.grants.live(token) => json_answer(200, &json!({"hello": "there"})),
+                    _ => {
+                        let at = format!("{}/.well-known/oauth-protected-resource/here", self.grants.issuer);
+                        let challenge = format!("Bearer resource_metadata=\"{at}\", scope=\"mcp:read\"");
+                        Answer::Say(401, vec![("WWW-Authenticate", challenge)], String::new())
+                    }
+                },
+                At::McpMetadata => {
+                    let issuer = &self.grants.issuer;
+                    let servers = json!([issuer]);
+                    let resource = json!({ "resource": format!("{issuer}/mcp"), "authorization_servers": servers,
+                        "scopes_supported": ["mcp:read", "mcp:write"] });
+                    json_answer(200, &resource)
+                }
             },
         };
         if matches!(fault, Some(Fault::CloseBeforeAnswer)) {
@@ -142,6 +171,9 @@ impl Book {
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": self.promises_iss,
         });
+        if self.registered.is_some() {
+            metadata["registration_endpoint"] = json!(format!("{issuer}/register"));
+        }
         if let Some(device) = &self.device {
             metadata["device_authorization_endpoint"] = json!(format!("{issuer}/device/authorize"));
             metadata["grant_types_supported"].as_array_mut().unwrap().push(json!(device_grants::GRANT));
@@ -179,6 +211,14 @@ impl Book {
         let target = field(&call.form, "redirect_uri").unwrap_or("");
         let location = format!("{target}?{outcome}&state={}{iss}", encode(state));
         Answer::Say(302, vec![("Location", location)], String::new())
+    }
+
+    fn register(&mut self, call: &Call) -> Answer {
+        let Some(registered) = &mut self.registered else { return Answer::Say(404, Vec::new(), String::new()) };
+        registered.push(call.json.clone());
+        let mut client = call.json.clone();
+        client["client_id"] = json!(format!("registered-{}", registered.len()));
+        json_answer(201, &client)
     }
 
     fn device(&mut self, call: &Call) -> Answer {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tiny_http::{Header, Request, Response, Server};
 
 use crate::answers::{Answer, At, Book, Call, Fault};
@@ -20,6 +21,8 @@ pub struct Builder {
     id_tokens: bool,
     promises_iss: bool,
     device: Option<Device>,
+    registers: bool,
+    well_known_resource: bool,
 }
 
 pub struct Idp {
@@ -53,6 +56,16 @@ impl Builder {
         self.device = Some(device);
         self
     }
+    /// A server that registers any client.
+    pub fn registers(mut self) -> Self {
+        self.registers = true;
+        self
+    }
+    /// Its resource `/mcp` names its metadata in the challenge alone.
+    pub fn resource_by_challenge(mut self) -> Self {
+        self.well_known_resource = false;
+        self
+    }
     pub fn start(self) -> Idp {
         let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
         let back = server.server_addr().to_ip().unwrap();
@@ -69,6 +82,8 @@ impl Builder {
             complaints: Vec::new(),
             held: Vec::new(),
             promises_iss: self.promises_iss,
+            registered: self.registers.then(Vec::new),
+            well_known_resource: self.well_known_resource,
             latency: self.latency,
         }));
         for _ in 0..WORKERS {
@@ -95,7 +110,15 @@ impl Idp {
         Idp::builder().start()
     }
     pub fn builder() -> Builder {
-        Builder { lifetime: 3600, latency: Duration::ZERO, id_tokens: false, promises_iss: true, device: None }
+        Builder {
+            lifetime: 3600,
+            latency: Duration::ZERO,
+            id_tokens: false,
+            promises_iss: true,
+            device: None,
+            registers: false,
+            well_known_resource: true,
+        }
     }
     fn book<T>(&self, look: impl FnOnce(&mut Book) -> T) -> T {
         look(&mut self.book.lock().unwrap())
@@ -156,6 +179,10 @@ impl Idp {
     pub fn add_pat(&self, pat: &str) {
         self.book(|book| book.grants.add_pat(pat));
     }
+    /// What clients that registered themselves asked for.
+    pub fn registered(&self) -> Vec<Value> {
+        self.book(|book| book.registered.clone().unwrap_or_default())
+    }
     pub fn secrets(&self) -> Vec<String> {
         self.book(|book| book.grants.secrets())
     }
@@ -174,6 +201,10 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
         "/userinfo" => At::Userinfo,
         "/device/authorize" => At::Device,
         "/device" => At::DevicePage,
+        "/register" => At::Register,
+        "/mcp" | "/mcp/tools" => At::Mcp,
+        "/.well-known/oauth-protected-resource/mcp" if book.lock().unwrap().well_known_resource => At::McpMetadata,
+        "/.well-known/oauth-protected-resource/here" => At::McpMetadata,
         _ => {
             let _ = request.respond(Response::empty(404));
             return;
@@ -184,10 +215,12 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
     let form = if body.is_empty() { query(request.url()) } else { parse(&body) };
     let authorization = request.headers().iter().find(|h| h.field.equiv("Authorization"));
     let bearer = authorization.and_then(|h| h.value.as_str().strip_prefix("Bearer ").map(str::to_owned));
+    let basic = authorization.and_then(|h| h.value.as_str().strip_prefix("Basic ").map(str::to_owned));
+    let json = serde_json::from_str(&body).unwrap_or_default();
     let latency = book.lock().unwrap().latency;
     let (answer, peer): (Answer, Option<SocketAddr>) = {
         let mut book = book.lock().unwrap();
-        let call = Call { at, form, bearer, when: Instant::now() };
+        let call = Call { at, form, bearer, basic, json, when: Instant::now() };
         book.calls.push(call.clone());
         let fault = book.once.get_mut(&at).and_then(VecDeque::pop_front).or_else(|| book.always.get(&at).cloned());
         (book.answer(&call, fault), request.remote_addr().copied())

@@ -33,6 +33,8 @@ mod device_grants;
 mod device_odd;
 #[cfg(target_os = "linux")]
 mod device_terminal;
+#[cfg(target_os = "linux")]
+mod exec;
 #[cfg(unix)]
 mod faults;
 #[cfg(unix)]
@@ -61,6 +63,10 @@ mod listener;
 mod login;
 #[cfg(unix)]
 mod logout;
+#[cfg(unix)]
+mod machine;
+#[cfg(unix)]
+mod mcp;
 #[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]

@@ -226,6 +226,10 @@ esac
         self.run(&["get"]).expect(0).out.trim_end().to_owned()
     }
 
+    pub fn token_of(&self, account: &str) -> String {
+        self.run(&["get", account]).expect(0).out.trim_end().to_owned()
+    }
+
     pub fn record(&self) -> Value {
         self.record_of("work")
     }

@@ -27,6 +27,7 @@ const KEYS: &[&str] = &[
     "device_authorization_endpoint",
     "revocation_endpoint",
     "userinfo_endpoint",
+    "registration_endpoint",
     "client_id",
     "client_secret_file",
     "scope",
@@ -37,6 +38,11 @@ const KEYS: &[&str] = &[
     "hand_out",
     "authorization",
     "flow",
+    "token_command",
+    "subject_account",
+    "subject_token_file",
+    "subject_token_env",
+    "subject_token_type",
     "redirect_uri",
     "redirect_ports",
     "ca_file",
@@ -45,6 +51,7 @@ const KEYS: &[&str] = &[
     "refresh_ahead",
     "timeout",
     "interactive",
+    "exec",
 ];
 
 /// Reads the whole file.
@@ -188,6 +195,12 @@ impl Tables<'_> {
                 }
                 "revocation_endpoint" => client.revocation_endpoint = Some(self.0.endpoint(key, item)?),
                 "userinfo_endpoint" => client.userinfo_endpoint = Some(self.0.endpoint(key, item)?),
+                "registration_endpoint" => client.registration_endpoint = Some(self.0.endpoint(key, item)?),
+                "token_command" => client.token_command = Some(self.0.strings(key, item)?),
+                "subject_account" => client.subject_account = Some(self.0.string(key, item)?),
+                "subject_token_file" => client.subject_token_file = Some(self.0.file(key, item)?),
+                "subject_token_env" => client.subject_token_env = Some(self.0.string(key, item)?),
+                "subject_token_type" => client.subject_token_type = Some(self.0.string(key, item)?),
                 "client_id" => client.client_id = Some(self.0.string(key, item)?),
                 "client_secret_file" => client.client_secret_file = Some(self.0.file(key, item)?),
                 "scope" => client.scope = self.0.strings(key, item)?,
@@ -216,6 +229,8 @@ impl Tables<'_> {
                         ("paste", Flow::Paste),
                         ("device", Flow::Device),
                         ("token", Flow::Token),
+                        ("client_credentials", Flow::ClientCredentials),
+                        ("token_exchange", Flow::TokenExchange),
                     ];
                     client.flow = self.0.choice(key, item, &words)?;
                 }
@@ -235,6 +250,7 @@ impl Tables<'_> {
                         [("auto", Interactive::Auto), ("never", Interactive::Never), ("always", Interactive::Always)];
                     client.interactive = self.0.choice(key, item, &words)?;
                 }
+                "exec" => client.no_exec = self.0.choice(key, item, &[("always", false), ("never", true)])?,
                 _ => return Err(fail(Exit::Bug, format!("the key `{key}` is known and not read"))),
             }
         }

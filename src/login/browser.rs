@@ -14,17 +14,17 @@ use crate::failure::{Unanswered, fail, fail_hint};
 use crate::oauth::AuthorizationRequest;
 use crate::opener::{Launch, launchers, start};
 use crate::signals::Held;
-use crate::terminal::say;
+use crate::terminal::{line, say};
 
 /// Opens the page and waits for the browser to come back with a code.
-pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationRequest, Callback)> {
+pub(super) fn code(attempt: &Attempt<'_>, mut listener: Listener) -> Result<(Secret, AuthorizationRequest, Callback)> {
     let name = attempt.account;
-    let mut listener = Listener::bind(name, attempt.client, attempt.wishes.port)?;
     let request = attempt.request(&listener.redirect_uri())?;
     let by_hand = "open the page above by hand, or use `--paste`";
     let mut opening = Opening::begin(&request.url, attempt.wishes.open, by_hand);
     if attempt.wishes.open {
-        say(&format!("sign in to account `{name}` in the browser; if none opens, go to\n{}", request.url));
+        say("if no browser opens, go to");
+        line(&request.url);
     } else {
         attempt.show_url(&request.url);
     }

@@ -1,33 +1,42 @@
 //! Signing in: which way fits, and what comes of it
 
 pub(crate) mod browser;
+mod client;
+mod command;
 mod device;
 pub(crate) mod listener;
+mod machine;
 pub(crate) mod pages;
 mod paste;
+mod profile;
 mod response;
+mod road;
+mod taken;
 mod token;
 
+use std::cell::OnceCell;
 use std::time::Instant;
 
 use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
-use serde::Deserialize;
 
-use crate::account::{Client, Flow, OUT_OF_BAND};
-use crate::claims::Claims;
+use crate::account::{Client, Flow};
 use crate::discovery::{self, Server};
-use crate::failure::{fail, fail_hint};
+use crate::failure::fail_hint;
 use crate::http::Http;
 use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Trouble};
-use crate::paths::set;
 use crate::shown::shown;
 use crate::signals::Held;
-use crate::token::{How, Session, Token, TokenKind};
-use listener::Callback;
+use crate::terminal;
+use crate::token::{How, Session};
+pub(crate) use client::client_id;
+use listener::{Callback, Listener};
 use pages::Page;
+use profile::Profile;
 use response::Response;
+use road::road;
+pub(crate) use taken::{fresh_id, take};
 
 /// What the person asked for on the command line, or nothing.
 #[derive(Debug, Clone)]
@@ -42,6 +51,8 @@ pub(crate) struct Wishes {
     pub(crate) client_id: Option<String>,
     /// A token given on the command line.
     pub(crate) token: Option<Secret>,
+    /// The token that is exchanged for another (RFC 8693), of the account that is configured for it.
+    pub(crate) subject: Option<Secret>,
     /// Writes the page's address where it was asked for.
     pub(crate) url_to: fn(&str),
 }
@@ -55,7 +66,8 @@ impl Default for Wishes {
             tenant: None,
             client_id: None,
             token: None,
-            url_to: |url| crate::terminal::say(url),
+            subject: None,
+            url_to: terminal::say,
         }
     }
 }
@@ -90,59 +102,70 @@ struct Attempt<'a> {
     account: &'a str,
     client: &'a Client,
     wishes: &'a Wishes,
-    client_id: Option<String>,
+    /// Known from the beginning, or registered on the way.
+    client_id: OnceCell<String>,
     http: Http,
     server: Option<Server>,
     until: Instant,
 }
 
-/// Signs in the way the person asked for, else the account's, else through the browser.
+/// Signs in the way the person asked for, else the account's, else the one that fits where we are.
 pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64) -> Result<SignedIn> {
     let flow = if wishes.flow == Flow::Auto { client.flow } else { wishes.flow };
-    let http = Http::new(client.ca_file.as_deref())?;
-    let client_id = client_id(client, wishes);
-    let mut attempt =
-        Attempt { account, client, wishes, client_id, http, server: None, until: browser::until(client.timeout) };
+    let client_id = client_id(client, wishes.client_id.as_deref()).map(|(id, _)| OnceCell::from(id));
+    let mut attempt = Attempt {
+        account,
+        client,
+        wishes,
+        client_id: client_id.unwrap_or_default(),
+        http: Http::new(client.ca_file.as_deref())?,
+        server: None,
+        until: browser::until(client.timeout),
+    };
     if flow == Flow::Token {
         return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });
     }
-    attempt.server = Some(discovery::server(account, client, &attempt.http, flow == Flow::Device)?);
-    let shown_by_server = flow == Flow::Auto && client.redirect_uri.as_deref() == Some(OUT_OF_BAND);
-    if flow == Flow::Paste || shown_by_server {
-        if !crate::terminal::is_ours() {
-            return Err(paste::needs_a_terminal(account));
+    let all = flow == Flow::Device || attempt.client_id.get().is_none();
+    attempt.server = Some(discovery::server(account, client, &attempt.http, all)?);
+    let road = road(client, wishes, attempt.server());
+    if !road.how.is_unattended() {
+        terminal::say(&format!("signing in to account `{account}` by {}: {}", road.how.words(), road.why));
+    }
+    let (session, browser, held) = match road.how {
+        How::Machine => {
+            let held = Held::begin();
+            (attempt.session(machine::grant(&attempt, flow)?, How::Machine, None, now)?, None, held)
         }
-        let (code, request) = paste::code(&attempt)?;
-        let held = Held::begin();
-        let session = attempt.trade(&code, &request, How::Paste, now)?;
-        return Ok(SignedIn { session, browser: None, _held: held });
-    }
-    let server = attempt.server();
-    let only_device = server.authorization_endpoint.is_none() && server.device_authorization_endpoint.is_some();
-    if flow == Flow::Device || (flow == Flow::Auto && only_device) {
-        let (grant, held) = device::grant(&attempt)?;
-        let session = attempt.session(grant, How::Device, None, now)?;
-        return Ok(SignedIn { session, browser: None, _held: held });
-    }
-    let (code, request, callback) = browser::code(&attempt)?;
-    let held = Held::begin();
-    match attempt.trade(&code, &request, How::Browser, now) {
-        Ok(session) => Ok(SignedIn { session, browser: Some(callback), _held: held }),
-        Err(why) => {
-            callback.finish(Page::Failed);
-            Err(why)
+        How::Device => {
+            let (grant, held) = device::grant(&attempt)?;
+            (attempt.session(grant, How::Device, None, now)?, None, held)
         }
-    }
-}
-
-/// Flag, the provider's variable, ours, the configuration, the build. For a sign-in only: a refresh uses the id that the
-/// session was made with.
-fn client_id(client: &Client, wishes: &Wishes) -> Option<String> {
-    let provider = client.provider.as_ref();
-    let from_environment = || provider.and_then(|provider| provider.client_id_env.as_deref()).and_then(set);
-    let built_in = || provider.and_then(|provider| provider.built_in_client_id).map(str::to_owned);
-    let named = wishes.client_id.clone().or_else(from_environment).or_else(|| set("HALLPASS_CLIENT_ID"));
-    named.or_else(|| client.client_id.clone()).or_else(built_in)
+        How::Browser => {
+            let listener = match Listener::bind(account, client, wishes.port) {
+                // The answer can be carried over by hand, too.
+                Err(why) if wishes.flow == Flow::Auto && terminal::is_ours() => {
+                    terminal::say(&format!("{why}; it is pasted back instead"));
+                    let (session, held) = attempt.by_paste(now)?;
+                    return Ok(SignedIn { session, browser: None, _held: held });
+                }
+                bound => bound?,
+            };
+            let (code, request, callback) = browser::code(&attempt, listener)?;
+            let held = Held::begin();
+            match attempt.trade(&code, &request, How::Browser, now) {
+                Ok(session) => (session, Some(callback), held),
+                Err(why) => {
+                    callback.finish(Page::Failed);
+                    return Err(why);
+                }
+            }
+        }
+        How::Paste | How::Token => {
+            let (session, held) = attempt.by_paste(now)?;
+            (session, None, held)
+        }
+    };
+    Ok(SignedIn { session, browser, _held: held })
 }
 
 impl Attempt<'_> {
@@ -150,19 +173,37 @@ impl Attempt<'_> {
         self.server.as_ref().expect("discovered before any flow that needs it")
     }
 
-    fn client_id(&self) -> Result<&str> {
-        self.client_id.as_deref().ok_or_else(|| {
-            let what = format!("account `{}` has no client_id", self.account);
-            let variable = self.client.provider.as_ref().and_then(|provider| provider.client_id_env.as_deref());
-            let or = variable.map_or(String::new(), |variable| format!(", or set {variable}"));
-            let redirects = listener::redirect_uris(self.client).join(" ");
-            let hint = format!("register a public client with the redirect URI {redirects}; then `--client-id ID`{or}");
-            fail_hint(Exit::Config, what, hint)
-        })
+    /// The client: configured, or registered now where the server takes anybody (RFC 7591). `redirect_uri`: where the
+    /// browser will come back to.
+    fn client_id(&self, redirect_uri: Option<&str>) -> Result<&str> {
+        if let Some(id) = self.client_id.get() {
+            return Ok(id);
+        }
+        if let Some(endpoint) = &self.server().registration_endpoint {
+            let id = oauth::register(&self.http, endpoint, redirect_uri, &self.client.scope)
+                .map_err(|trouble| self.no_token(trouble))?;
+            return Ok(self.client_id.get_or_init(|| id));
+        }
+        let what = format!("account `{}` has no client_id", self.account);
+        let variable = self.client.provider.as_ref().and_then(|provider| provider.client_id_env.as_deref());
+        let or = variable.map_or(String::new(), |variable| format!(", or set {variable}"));
+        let redirects = listener::redirect_uris(self.client).join(" ");
+        let hint = format!("register a public client with the redirect URI {redirects}; then `--client-id ID`{or}");
+        Err(fail_hint(Exit::Config, what, hint))
     }
 
     fn request(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {
-        AuthorizationRequest::new(self.account, self.client, self.server(), self.client_id()?, redirect_uri)
+        let client_id = self.client_id(Some(redirect_uri))?;
+        AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)
+    }
+
+    fn by_paste(&self, now: u64) -> Result<(Session, Held)> {
+        if !terminal::is_ours() {
+            return Err(paste::needs_a_terminal(self.account));
+        }
+        let (code, request) = paste::code(self)?;
+        let held = Held::begin();
+        Ok((self.trade(&code, &request, How::Paste, now)?, held))
     }
 
     fn show_url(&self, url: &str) {
@@ -184,7 +225,7 @@ impl Attempt<'_> {
             return Err(fail_hint(Exit::Refused, what, format!("`hallpass login {name}` starts anew")));
         }
         answer.outcome.clone().map_err(|why| {
-            let what = format!("account `{name}`: the sign-in was refused: {why}");
+            let what = format!("account `{name}`: the sign-in was refused: {}", self.with_scope(why));
             fail_hint(Exit::Denied, what, format!("`hallpass login {name}` tries again"))
         })
     }
@@ -193,8 +234,9 @@ impl Attempt<'_> {
         Ok(Grants {
             http: &self.http,
             token_endpoint: &self.server().token_endpoint,
-            client_id: self.client_id()?,
+            client_id: self.client_id(None)?,
             secret: oauth::client_secret(self.client)?,
+            life: self.client.token_life(),
         })
     }
 
@@ -210,7 +252,7 @@ impl Attempt<'_> {
         let (exit, why) = match trouble {
             Trouble::Ended(words) => (Exit::Denied, format!("the server gave no token: {words}")),
             Trouble::Refused(words) => {
-                let what = format!("account `{name}`: the server refuses its client: {words}");
+                let what = format!("account `{name}`: the server refuses its client: {}", self.with_scope(words));
                 return fail_hint(
                     Exit::Config,
                     what,
@@ -222,6 +264,14 @@ impl Attempt<'_> {
         fail_hint(exit, format!("account `{name}`: {why}"), format!("`hallpass login {name}` tries again"))
     }
 
+    /// A refused scope is one of those that were asked for.
+    fn with_scope(&self, words: String) -> String {
+        match words.contains("invalid_scope") && !self.client.scope.is_empty() {
+            true => format!("{words} (asked for: {})", self.client.scope.join(" ")),
+            false => words,
+        }
+    }
+
     fn session(&self, grant: Grant, how: How, nonce: Option<&str>, now: u64) -> Result<Session> {
         let server = self.server();
         let mut session = Session {
@@ -230,7 +280,7 @@ impl Attempt<'_> {
             token_endpoint: server.token_endpoint.clone(),
             revocation_endpoint: server.revocation_endpoint.clone(),
             userinfo_endpoint: server.userinfo_endpoint.clone(),
-            client_id: self.client_id()?.to_owned(),
+            client_id: self.client_id(None)?.to_owned(),
             configured_client_id: self.client.client_id.clone(),
             serves: self.client.serves.clone(),
             refresh_token: None,
@@ -244,9 +294,9 @@ impl Attempt<'_> {
             tokens: Vec::new(),
         };
         take(&mut session, self.account, grant, None, nonce, now)?;
-        if session.identity.is_none() {
-            session.identity = self.ask_who(&session);
-        }
+        let profile = self.profile(&session);
+        session.identity = session.identity.or(profile.identity);
+        session.tenant = session.tenant.or(profile.tenant);
         Ok(session)
     }
 
@@ -257,84 +307,16 @@ impl Attempt<'_> {
     }
 
     /// Best effort: a sign-in does not fail for want of a name.
-    fn ask_who(&self, session: &Session) -> Option<String> {
-        let token = session.tokens.first()?;
-        let answer = self.http.get(session.userinfo_endpoint.as_deref()?, Some(&token.secret), &self.headers()).ok()?;
-        (answer.status == 200).then(|| identity(&answer.body)).flatten()
-    }
-}
-
-/// Puts a grant into a session: new tokens in the old ones' place, a refresh token only if there is a new one.
-pub(crate) fn take(
-    session: &mut Session,
-    account: &str,
-    grant: Grant,
-    audience: Option<&str>,
-    nonce: Option<&str>,
-    now: u64,
-) -> Result<()> {
-    let mut tokens = vec![Token {
-        kind: TokenKind::AccessToken,
-        audience: audience.map(str::to_owned),
-        secret: grant.access_token,
-        id: fresh_id(),
-        obtained_at: now,
-        expires_at: grant.expires_in.map(|life| now.saturating_add(life)),
-        dead: false,
-    }];
-    if let Some(secret) = grant.id_token {
-        let claims = Claims::check(&secret, &session.issuer, &session.client_id, nonce, now)?;
-        if session.subject.as_ref().is_some_and(|subject| *subject != claims.sub) {
-            let what =
-                format!("account `{account}`: the server answered for another person than the one who signed in");
-            return Err(fail(Exit::Refused, what));
+    fn profile(&self, session: &Session) -> Profile {
+        let row = self.client.provider.as_ref();
+        let is_known = session.identity.is_some() && row.is_none_or(|row| row.profile_tenant.is_none());
+        let (Some(endpoint), Some(token), false) = (&session.userinfo_endpoint, session.tokens.first(), is_known)
+        else {
+            return Profile::default();
+        };
+        match self.http.get(endpoint, Some(&token.secret), &self.headers()) {
+            Ok(answer) if answer.status == 200 => Profile::read(&answer.body, row),
+            _ => Profile::default(),
         }
-        session.identity = Some(shown(&claims.identity()));
-        session.subject = Some(claims.sub);
-        tokens.push(Token {
-            kind: TokenKind::IdToken,
-            audience: None,
-            secret,
-            id: fresh_id(),
-            obtained_at: now,
-            expires_at: Some(claims.exp),
-            dead: false,
-        });
     }
-    for token in tokens {
-        session.tokens.retain(|old| (old.kind, &old.audience) != (token.kind, &token.audience));
-        session.tokens.push(token);
-    }
-    if grant.refresh_token.is_some() {
-        session.refresh_token = grant.refresh_token;
-    }
-    if grant.scope.is_some() {
-        session.scope = grant.scope;
-    }
-    Ok(())
-}
-
-/// A name for a token that says nothing about it: 16 hex digits.
-pub(crate) fn fresh_id() -> String {
-    use ring::rand::{SecureRandom, SystemRandom};
-    let mut bytes = [0; 8];
-    SystemRandom::new().fill(&mut bytes).expect("the system has random bytes");
-    format!("{:016x}", u64::from_le_bytes(bytes))
-}
-
-/// Whom a userinfo answer names; some servers wrap it in `data`.
-fn identity(body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct UserInfo {
-        email: Option<String>,
-        preferred_username: Option<String>,
-        name: Option<String>,
-        sub: Option<String>,
-        data: Option<Box<UserInfo>>,
-    }
-    fn name(info: UserInfo) -> Option<String> {
-        let named = info.email.or(info.preferred_username).or(info.name).or(info.sub);
-        named.or_else(|| name(*info.data?))
-    }
-    name(serde_json::from_slice(body).ok()?).map(|name| shown(&name))
 }

@@ -7,15 +7,15 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 use zeroize::Zeroizing;
 
-use super::Attempt;
+use super::machine::MAX_TOKEN;
+use super::profile::Profile;
+use super::{Attempt, command, fresh_id};
+use crate::account::Flow;
 use crate::claims;
 use crate::discovery;
 use crate::failure::{fail, fail_hint};
 use crate::terminal::{Echo, ask};
 use crate::token::{How, Session, Token, TokenKind};
-
-/// Larger than any token; a file that was piped in by mistake is not read to its end.
-const MAX_TOKEN: u64 = 256 << 10;
 
 /// Reads the token, tries it where the server has a place to try it, and makes a session of it.
 pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
@@ -39,9 +39,9 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
     let known = client.issuer.is_some() || client.token_endpoint.is_some();
     let server = known.then(|| discovery::server(name, client, &attempt.http, false)).transpose()?;
     let userinfo = server.as_ref().map_or(client.userinfo_endpoint.clone(), |server| server.userinfo_endpoint.clone());
-    let identity = match &userinfo {
+    let profile = match &userinfo {
         Some(endpoint) => try_out(attempt, endpoint, &secret)?,
-        None => None,
+        None => Profile::default(),
     };
     let expires_at = claims::expiry(&secret);
     if expires_at.is_some_and(|expires_at| expires_at <= now) {
@@ -53,14 +53,14 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         token_endpoint: String::new(),
         revocation_endpoint: server.as_ref().and_then(|server| server.revocation_endpoint.clone()),
         userinfo_endpoint: userinfo,
-        client_id: attempt.client_id.clone().unwrap_or_default(),
+        client_id: attempt.client_id.get().cloned().unwrap_or_default(),
         configured_client_id: client.client_id.clone(),
         serves: client.serves.clone(),
         refresh_token: None,
         scope: None,
-        identity,
+        identity: profile.identity,
         subject: None,
-        tenant: attempt.wishes.tenant.clone(),
+        tenant: attempt.wishes.tenant.clone().or(profile.tenant),
         how: How::Token,
         signed_in_at: now,
         forced_at: None,
@@ -68,7 +68,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
             kind: TokenKind::AccessToken,
             audience: None,
             secret,
-            id: super::fresh_id(),
+            id: fresh_id(),
             obtained_at: now,
             expires_at,
             dead: false,
@@ -79,6 +79,10 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
 fn read(attempt: &Attempt<'_>) -> Result<Secret> {
     if let Some(secret) = &attempt.wishes.token {
         return Ok(secret.clone());
+    }
+    // What was piped in is newer than what a command remembers.
+    if let (Some(words), false) = (&attempt.client.token_command, attempt.wishes.flow == Flow::Token) {
+        return command::output(attempt.account, words, attempt.until);
     }
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
@@ -101,7 +105,7 @@ fn where_from(client: &crate::account::Client) -> String {
 }
 
 /// Whose token it is, from the server that gave it.
-fn try_out(attempt: &Attempt<'_>, endpoint: &str, secret: &Secret) -> Result<Option<String>> {
+fn try_out(attempt: &Attempt<'_>, endpoint: &str, secret: &Secret) -> Result<Profile> {
     let name = attempt.account;
     let answer = attempt.http.get(endpoint, Some(secret), &attempt.headers()).map_err(|why| {
         fail_hint(
@@ -112,7 +116,7 @@ fn try_out(attempt: &Attempt<'_>, endpoint: &str, secret: &Secret) -> Result<Opt
     })?;
     match answer.status {
         200 if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&answer.body).is_ok() => {
-            Ok(super::identity(&answer.body))
+            Ok(Profile::read(&answer.body, attempt.client.provider.as_ref()))
         }
         401 | 403 => Err(fail_hint(
             Exit::SignIn,

@@ -133,7 +133,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, body: Zeroizing::new(body.as_bytes().to_vec()), location: None }
+        Answer { status, body: Zeroizing::new(body.as_bytes().to_vec()), location: None, challenge: None }
     }
 
     #[test]

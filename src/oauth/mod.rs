@@ -6,6 +6,7 @@
 
 mod answer;
 mod device;
+mod register;
 
 use anyhow::Result;
 use base64::Engine;
@@ -22,6 +23,7 @@ use crate::http::{Answer, Http, Unanswered, endpoint};
 use answer::read;
 pub(crate) use answer::{Grant, Trouble};
 pub(crate) use device::{DeviceCode, Polled};
+pub(crate) use register::register;
 
 /// The token endpoint of one client.
 #[derive(Debug)]
@@ -30,7 +32,12 @@ pub(crate) struct Grants<'a> {
     pub(crate) token_endpoint: &'a str,
     pub(crate) client_id: &'a str,
     pub(crate) secret: Option<Secret>,
+    /// Seconds that a token lives when the answer does not say.
+    pub(crate) life: Option<u64>,
 }
+
+/// What kind a token is, in a token exchange (RFC 8693 3).
+pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 impl Grants<'_> {
     /// Trades the code of an authorization response.
@@ -50,6 +57,28 @@ impl Grants<'_> {
         self.ask(&form)
     }
 
+    /// A token for the client itself (RFC 6749 4.4).
+    pub(crate) fn client_credentials(&self, scope: &[String], extra: &[(&str, &str)]) -> Result<Grant, Trouble> {
+        self.ask(&with_scope(vec![("grant_type", "client_credentials")], &scope.join(" "), extra))
+    }
+
+    /// One token for another, often a narrower one (RFC 8693).
+    pub(crate) fn exchange(
+        &self,
+        subject: &Secret,
+        kind: &str,
+        scope: &[String],
+        extra: &[(&str, &str)],
+    ) -> Result<Grant, Trouble> {
+        let form = vec![
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", subject.expose()),
+            ("subject_token_type", kind),
+            ("requested_token_type", ACCESS_TOKEN),
+        ];
+        self.ask(&with_scope(form, &scope.join(" "), extra))
+    }
+
     /// Begins a device authorization (RFC 8628 3.1).
     pub(crate) fn device(
         &self,
@@ -57,12 +86,7 @@ impl Grants<'_> {
         scope: &[String],
         extra: &[(&str, &str)],
     ) -> Result<DeviceCode, Trouble> {
-        let scope = scope.join(" ");
-        let mut form = Vec::from(extra);
-        if !scope.is_empty() {
-            form.push(("scope", &scope));
-        }
-        match self.post(endpoint, &form) {
+        match self.post(endpoint, &with_scope(Vec::new(), &scope.join(" "), extra)) {
             Ok(answer) => device::read(&crate::http::endpoint(endpoint), &answer),
             Err(why) => Err(Trouble::Later(why.why().to_owned())),
         }
@@ -88,7 +112,10 @@ impl Grants<'_> {
 
     fn ask(&self, form: &[(&str, &str)]) -> Result<Grant, Trouble> {
         match self.post(self.token_endpoint, form) {
-            Ok(answer) => read(&endpoint(self.token_endpoint), &answer),
+            Ok(answer) => {
+                let grant = read(&endpoint(self.token_endpoint), &answer)?;
+                Ok(Grant { expires_in: grant.expires_in.or(self.life), ..grant })
+            }
             Err(Unanswered::NotSent(why)) => Err(Trouble::Later(why)),
             Err(Unanswered::Lost(why)) => Err(Trouble::Lost(why)),
         }
@@ -110,6 +137,19 @@ impl Grants<'_> {
             }
         }
     }
+}
+
+/// A form with what else is asked for.
+fn with_scope<'a>(
+    mut form: Vec<(&'a str, &'a str)>,
+    scope: &'a str,
+    extra: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    form.extend_from_slice(extra);
+    if !scope.is_empty() {
+        form.push(("scope", scope));
+    }
+    form
 }
 
 /// The secret of a confidential client.

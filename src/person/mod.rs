@@ -1,6 +1,7 @@
 //! The person's door: what somebody types in a terminal
 
 mod chosen;
+mod exec;
 mod links;
 mod provider;
 mod stdout;
@@ -16,7 +17,7 @@ use hallpass_protocol::talk::{Exit, Request, Target, Verb};
 use serde_json::{Value, json};
 
 use crate::account::Flow;
-use crate::broker;
+use crate::broker::{self, Caller};
 use crate::clock::now;
 use crate::config;
 use crate::doctor;
@@ -25,7 +26,8 @@ use crate::login::Wishes;
 use crate::logout::Reach;
 use crate::need::Need;
 use crate::paths::Paths;
-use crate::renew::Renewal;
+use crate::renew::{self, Renewal};
+use crate::token::How;
 use crate::why;
 use crate::{enrol, environment, logout, signin, status, store, terminal};
 
@@ -96,7 +98,7 @@ fn command(cli: Cli) -> Result<Exit> {
             let Target::Place(place) = hallpass_protocol::target(&url)? else {
                 return Err(fail(Exit::Usage, "the place is not a URL of the form https://host/path"));
             };
-            let (lines, exit) = why::explain(&paths, &tool, &place, named)?;
+            let (lines, exit) = why::explain(&paths, &tool, &place, named, cli.tenant.as_deref())?;
             out(&lines)?;
             Ok(exit)
         }
@@ -115,6 +117,11 @@ fn command(cli: Cli) -> Result<Exit> {
             Ok(Exit::Answered)
         }
         Command::Link { dir } => link(&dir),
+        Command::Exec(words) => {
+            let tenant = cli.tenant.as_deref();
+            let caller = Caller { paths: &paths, account: named, command: "exec", tenant };
+            match exec::run(caller, &words.env, &words.command)? {}
+        }
         Command::Get(words)
         | Command::Header(words)
         | Command::Git(words)
@@ -172,12 +179,21 @@ fn sign_in(
         tenant: tenant.or_else(|| account.tenant.clone()),
         client_id,
         token: token.map(Secret::new),
+        subject: renew::subject(paths, &client, "login", None)?,
         url_to: if login.no_open { |url| drop(out(&[url.to_owned()])) } else { |url| terminal::say(url) },
     };
     let (session, kind) = signin::by_person(paths, account, &client, &wishes, now())?;
-    let who = session.identity.map_or(String::new(), |identity| format!(" as {identity}"));
+    let who = session.identity.as_ref().map_or(String::new(), |identity| format!(" as {identity}"));
     let kept = store::in_words(&paths.data, &name, &kind);
     terminal::say(&format!("signed in to account `{name}`{who}; kept {kept}"));
+    let missing = session.missing_scopes(&client.scope);
+    if !missing.is_empty() {
+        terminal::say(&format!("the server did not grant every scope that was asked for: not {}", missing.join(", ")));
+    }
+    let ends = session.how == How::Token && session.tokens.iter().any(|token| token.expires_at.is_some());
+    if ends && client.provider.as_ref().is_some_and(|provider| provider.pats_endpoint.is_some()) {
+        terminal::advise("it ends and cannot be refreshed; `hallpass token create NAME` makes tokens that last longer");
+    }
     Ok(Exit::Answered)
 }
 
@@ -257,7 +273,7 @@ fn whoami(paths: &Paths, name: &str, as_json: bool) -> Result<Exit> {
             "`hallpass accounts` lists them",
         ));
     };
-    out(&[if as_json { state.json(paths).to_string() } else { state.who() }])?;
+    out(&[if as_json || config::load(paths)?.json { state.json(paths).to_string() } else { state.who() }])?;
     if let Some(warning) = state.warning() {
         terminal::say(&warning);
     }

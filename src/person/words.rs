@@ -23,6 +23,13 @@ Examples:
 Exit codes: 0 answered, 2 usage, 3 no account or credential for this, 4 sign in first, 5 sign-in denied or abandoned,
 6 network or server, 7 store, 8 waited too long, 9 refused for safety, 10 configuration, 129/130/143 interrupted";
 
+const EXEC_HELP: &str = "\
+Without `-e`, the variable is the one in which the programs of the account's provider look for a token.
+The command takes hallpass's place: its signals and its exit code are its own.
+
+Example:
+  hallpass exec -e GITLAB_TOKEN=work -- glab mr list";
+
 /// Sign in once; every tool that can ask a helper for a credential gets a fresh one.
 #[derive(Parser)]
 #[command(name = "hallpass", version, after_help = AFTER_HELP)]
@@ -86,6 +93,9 @@ pub(super) enum Command {
     Get(Words),
     /// Print the Authorization header line
     Header(Words),
+    /// Run a command with tokens in its environment, and nowhere else
+    #[command(after_help = EXEC_HELP)]
+    Exec(Exec),
     /// Answer git: get, store, erase, capability; the question on stdin
     Git(Words),
     /// Answer kubectl, which asks in KUBERNETES_EXEC_INFO
@@ -257,6 +267,16 @@ pub(super) enum TenantsCommand {
 pub(super) struct Named {
     /// The account
     pub(super) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Exec {
+    /// A variable, and the account or URL whose token it gets; may be given several times
+    #[arg(short = 'e', long = "env", value_name = "VAR=ACCOUNT")]
+    pub(super) env: Vec<String>,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
 }
 
 #[derive(Args)]

@@ -18,7 +18,7 @@ use keyring_core::api::CredentialStoreApi;
 use keyring_core::{Entry, Error};
 use zeroize::Zeroizing;
 
-use super::key::DataKey;
+use super::key::{DataKey, KeyId};
 
 const SERVICE: &str = "hallpass";
 const USER: &str = "data-key";
@@ -65,16 +65,15 @@ pub(crate) fn read(deadline: Duration) -> Result<DataKey, Trouble> {
     within(deadline, |_| read_now())
 }
 
-/// A new key, written and read back. For a caller that saw [`Trouble::Absent`] and holds the store-wide lock.
+/// Writes a key and reads it back. For a caller that saw [`Trouble::Absent`] and holds the store-wide lock.
 ///
 /// It looks again before it writes and never overwrites: if a key has appeared since, that one is the answer.
-pub(crate) fn create(deadline: Duration) -> Result<DataKey, Trouble> {
-    within(deadline, |until| {
+pub(crate) fn put(key: DataKey, deadline: Duration) -> Result<DataKey, Trouble> {
+    within(deadline, move |until| {
         match read_now() {
             Err(Trouble::Absent) => {}
             found_or_failed => return found_or_failed,
         }
-        let key = DataKey::fresh();
         let entry = entry()?;
         still_wanted(until)?;
         entry.set_secret(&key.to_item()).map_err(trouble)?;
@@ -83,6 +82,19 @@ pub(crate) fn create(deadline: Duration) -> Result<DataKey, Trouble> {
             Ok(_) | Err(Trouble::Absent) => Err(Trouble::Broken("it did not keep the key that was written".into())),
             Err(failed) => Err(failed),
         }
+    })
+}
+
+/// Takes this key away, and no other.
+pub(crate) fn remove(id: KeyId, deadline: Duration) -> Result<(), Trouble> {
+    within(deadline, move |until| match read_now() {
+        Ok(key) if *key.id() == id => {
+            let entry = entry()?;
+            still_wanted(until)?;
+            entry.delete_credential().map_err(trouble)
+        }
+        Ok(_) | Err(Trouble::Absent) => Ok(()),
+        Err(failed) => Err(failed),
     })
 }
 

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::account::StoreWish;
 use crate::failure::{fail, fail_hint};
+use crate::lock::Lock;
 use file::Next;
 pub(crate) use file::make_folder;
 use key::{DataKey, KeyId};
@@ -91,6 +92,11 @@ impl Shelf {
         make_folder(data)?;
         let key = if wish == StoreWish::File { None } else { unlock::at_hand(data) };
         Ok(Self { data: data.to_owned(), name: name.to_owned(), key })
+    }
+
+    /// Holds the key fast until the record is written.
+    pub(crate) fn hold_key(&self) -> Result<Option<Lock>> {
+        self.key.as_ref().map(|key| unlock::keep(&self.data, key)).transpose()
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -231,6 +237,16 @@ pub(crate) fn remove(data: &Path, name: &str, only: Option<&Kind>) -> Result<boo
         file::remove(&beside(data, name, suffix))?;
     }
     Ok(was_there)
+}
+
+/// The key of a record that went, if it was the last of its kind here.
+pub(crate) fn drop_unused_key(data: &Path, kind: &Kind) {
+    if let Kind::Sealed(id) = kind {
+        let end = format!("@{id}");
+        unlock::drop_unused(data, id, || {
+            records(data).map_or(true, |records| records.iter().any(|found| found.file.ends_with(&end)))
+        });
+    }
 }
 
 /// One record file of the folder.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use hallpass_protocol::talk::{Exit, Failure};
 
-use super::key::DataKey;
+use super::key::{DataKey, KeyId};
 use super::keychain::{self, Trouble};
 use super::record::checksum;
 use crate::account::StoreWish;
@@ -104,17 +104,43 @@ fn create(data: &Path, sealed: &[String]) -> Result<DataKey> {
         let hint = "open the keychain they belong to, or `hallpass logout --local --all` to forget them";
         return Err(fail_hint(Exit::Store, what, hint));
     }
+    let _lock = hold(data)?;
+    // It looks again before it writes: whoever held the lock may have been here for the same.
+    let key = keychain::put(DataKey::fresh(), PRESENT).map_err(|trouble| explained(&trouble))?;
+    cache(data, &key);
+    Ok(key)
+}
+
+/// While this lives, no other process creates the key or takes it away.
+fn hold(data: &Path) -> Result<Lock> {
     // No account's lock: `+` is in no name.
-    let path = data.join("+key.lock");
-    let until = Instant::now() + PRESENT;
-    match Lock::wait(&path, until, || Ok(None::<()>))? {
-        Waited::Lock(_lock) => {
-            // It looks again before it writes: whoever held the lock may have been here for the same.
-            let key = keychain::create(PRESENT).map_err(|trouble| explained(&trouble))?;
-            cache(data, &key);
-            Ok(key)
-        }
-        _ => Err(fail(Exit::Busy, "another hallpass has been creating the key for a minute")),
+    match Lock::wait(&data.join("+key.lock"), Instant::now() + PRESENT, || Ok(None::<()>))? {
+        Waited::Lock(lock) => Ok(lock),
+        _ => Err(fail(Exit::Busy, "another hallpass has been busy with the key for a minute")),
+    }
+}
+
+/// Makes sure that the key is there until what it seals is written: while a person signed in, another sign-out may have
+/// been the last one and have taken it away.
+pub(super) fn keep(data: &Path, key: &DataKey) -> Result<Lock> {
+    let lock = hold(data)?;
+    if keychain::read(BACKGROUND).is_err_and(|trouble| trouble == Trouble::Absent) {
+        let copy = DataKey::from_item(&key.to_item()).expect("our own item can be read");
+        keychain::put(copy, PRESENT).map_err(|trouble| explained(&trouble))?;
+    }
+    Ok(lock)
+}
+
+/// The key goes with the last record that it seals. `is_used` says whether there is one left. A key that stays behind
+/// opens nothing, so that trouble here is none of the caller's.
+pub(super) fn drop_unused(data: &Path, id: &KeyId, is_used: impl Fn() -> bool) {
+    if is_used() {
+        return;
+    }
+    let Ok(_lock) = hold(data) else { return };
+    if !is_used() {
+        lock(data);
+        let _ = keychain::remove(id.clone(), BACKGROUND);
     }
 }
 

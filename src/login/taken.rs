@@ -1,0 +1,68 @@
+//! What a grant makes of a session
+
+use anyhow::Result;
+use hallpass_protocol::talk::Exit;
+
+use crate::claims::Claims;
+use crate::failure::fail;
+use crate::oauth::Grant;
+use crate::shown::shown;
+use crate::token::{Session, Token, TokenKind};
+
+/// Puts a grant into a session: new tokens in the old ones' place, a refresh token only if there is a new one.
+pub(crate) fn take(
+    session: &mut Session,
+    account: &str,
+    grant: Grant,
+    audience: Option<&str>,
+    nonce: Option<&str>,
+    now: u64,
+) -> Result<()> {
+    let mut tokens = vec![Token {
+        kind: TokenKind::AccessToken,
+        audience: audience.map(str::to_owned),
+        secret: grant.access_token,
+        id: fresh_id(),
+        obtained_at: now,
+        expires_at: grant.expires_in.map(|life| now.saturating_add(life)),
+        dead: false,
+    }];
+    if let Some(secret) = grant.id_token {
+        let claims = Claims::check(&secret, &session.issuer, &session.client_id, nonce, now)?;
+        if session.subject.as_ref().is_some_and(|subject| *subject != claims.sub) {
+            let what =
+                format!("account `{account}`: the server answered for another person than the one who signed in");
+            return Err(fail(Exit::Refused, what));
+        }
+        session.identity = Some(shown(&claims.identity()));
+        session.subject = Some(claims.sub);
+        tokens.push(Token {
+            kind: TokenKind::IdToken,
+            audience: None,
+            secret,
+            id: fresh_id(),
+            obtained_at: now,
+            expires_at: Some(claims.exp),
+            dead: false,
+        });
+    }
+    for token in tokens {
+        session.tokens.retain(|old| (old.kind, &old.audience) != (token.kind, &token.audience));
+        session.tokens.push(token);
+    }
+    if grant.refresh_token.is_some() {
+        session.refresh_token = grant.refresh_token;
+    }
+    if grant.scope.is_some() {
+        session.scope = grant.scope;
+    }
+    Ok(())
+}
+
+/// A name for a token that says nothing about it: 16 hex digits.
+pub(crate) fn fresh_id() -> String {
+    use ring::rand::{SecureRandom, SystemRandom};
+    let mut bytes = [0; 8];
+    SystemRandom::new().fill(&mut bytes).expect("the system has random bytes");
+    format!("{:016x}", u64::from_le_bytes(bytes))
+}

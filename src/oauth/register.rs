@@ -1,0 +1,91 @@
+//! Dynamic client registration (RFC 7591): a server that takes anybody gives us a client of our own
+//!
+//! Registered anew for each sign-in, with the very redirect URI that it comes back to: nothing is to be remembered that a
+//! server could have forgotten, and servers that compare the port are content too. The session keeps its client.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::Trouble;
+use crate::http::{Http, Unanswered, endpoint as named};
+use crate::shown::printable;
+
+/// The identifier of a new public client. `redirect_uri` is `None` for the device flow.
+pub(crate) fn register(
+    http: &Http,
+    endpoint: &str,
+    redirect_uri: Option<&str>,
+    scope: &[String],
+) -> Result<String, Trouble> {
+    let mut wish = json!({ "client_name": "hallpass", "token_endpoint_auth_method": "none" });
+    match redirect_uri {
+        Some(uri) => {
+            wish["redirect_uris"] = json!([uri]);
+            wish["response_types"] = json!(["code"]);
+            wish["grant_types"] = json!(["authorization_code", "refresh_token"]);
+        }
+        None => wish["grant_types"] = json!(["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]),
+    }
+    if !scope.is_empty() {
+        wish["scope"] = scope.join(" ").into();
+    }
+    let answer = http.json("POST", endpoint, None, Some(&wish)).map_err(|why| match why {
+        Unanswered::NotSent(why) | Unanswered::Lost(why) => Trouble::Later(why),
+    })?;
+    read(&named(endpoint), answer.status, &answer.body)
+}
+
+#[derive(Deserialize, Default)]
+struct Body {
+    client_id: Option<String>,
+    client_secret: Option<serde::de::IgnoredAny>,
+    token_endpoint_auth_method: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+fn read(endpoint: &str, status: u16, body: &[u8]) -> Result<String, Trouble> {
+    let body: Body = serde_json::from_slice(body).unwrap_or_default();
+    match body {
+        Body { error: Some(error), error_description, .. } if (400..500).contains(&status) => {
+            let words = [Some(error), error_description].into_iter().flatten().map(|words| printable(&words));
+            Err(Trouble::Refused(words.collect::<Vec<_>>().join(": ")))
+        }
+        // Some send a secret along that they do not ask for afterwards.
+        Body { client_secret: Some(_), token_endpoint_auth_method: Some(method), .. } if method != "none" => {
+            Err(Trouble::Refused(format!("{endpoint} registers only clients with a secret; register one by hand")))
+        }
+        Body { client_id: Some(id), .. } if matches!(status, 200 | 201) && is_id(&id) => Ok(id),
+        _ => Err(Trouble::Later(format!("{endpoint} answered with status {status} and no client"))),
+    }
+}
+
+/// Printable ASCII (RFC 6749 A.1), and short enough to be one.
+fn is_id(id: &str) -> bool {
+    (1..=2048).contains(&id.len()) && id.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn answers() {
+        let id = |status, body: &str| read("h", status, body.as_bytes()).ok();
+        assert_eq!(id(201, r#"{"client_id":"c1"}"#).as_deref(), Some("c1"));
+        assert_eq!(id(201, r#"{"client_id":"c1","client_secret":"s"}"#).as_deref(), Some("c1"));
+        let none = r#"{"client_id":"c1","client_secret":"s","token_endpoint_auth_method":"none"}"#;
+        assert_eq!(id(200, none).as_deref(), Some("c1"));
+        for (status, odd) in [
+            (201, r#"{"client_id":"c1","client_secret":"s","token_endpoint_auth_method":"client_secret_basic"}"#),
+            (201, r#"{"client_id":""}"#),
+            (201, r#"{"client_id":"a\nb"}"#),
+            (400, r#"{"error":"invalid_redirect_uri"}"#),
+            (403, r#"{"client_id":"c1"}"#),
+            (200, "<html>"),
+            (201, "[]"),
+        ] {
+            assert_eq!(id(status, odd), None, "{odd}");
+        }
+    }
+}
