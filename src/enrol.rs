@@ -121,6 +121,11 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
     Ok(Some(name))
 }
 
+/// Whether a name is a provider's that has no account and no environment of its own.
+pub(crate) fn needs_address(paths: &Paths, name: &str) -> bool {
+    provider::names().any(|row| row == name) && config::load(paths).is_ok_and(|config| config.account(name).is_none())
+}
+
 /// The account for `login PROVIDER --api-url URL`, written if it is new.
 pub(crate) fn for_environment(paths: &Paths, provider: &str, api_url: &str, named: Option<&str>) -> Result<String> {
     if let Some(name) = environment::find(paths, api_url, named, Some(provider))? {

@@ -15,6 +15,7 @@ use hallpass_protocol::place::{Pattern, Place, is_loopback};
 use hallpass_protocol::talk::{Exit, Failure, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::account::Client;
 use crate::choice::{Choice, Rule, by_name, for_place};
 use crate::config::{self, Config};
 use crate::paths::{Paths, set};
@@ -51,7 +52,13 @@ pub(crate) fn find(paths: &Paths, target: &Target, named: Option<&str>, username
         (Some(rule), _) => Choice::Account(Box::new(rule)),
         (None, Some(name)) => {
             let what = format!("there is no account `{}`", shown(name));
-            Choice::Missing(Some(Failure::new(Exit::Missing, what).hint("`hallpass accounts` lists them")))
+            let hint = match keeps_links(paths) {
+                true => {
+                    "`hallpass accounts` lists them; the tokens of a link made by `connect` are kept by the backend"
+                }
+                false => "`hallpass accounts` lists them",
+            };
+            Choice::Missing(Some(Failure::new(Exit::Missing, what).hint(hint)))
         }
         (None, None) => {
             let what = "no account was named, and there is no default one";
@@ -59,6 +66,15 @@ pub(crate) fn find(paths: &Paths, target: &Target, named: Option<&str>, username
             Choice::Missing(Some(Failure::new(Exit::Missing, what).hint(hint)))
         }
     })
+}
+
+/// Whether links to other platforms may have been made from here: their names are no accounts.
+fn keeps_links(paths: &Paths) -> bool {
+    let in_use = |client: &Client| {
+        let links = client.provider.as_ref().and_then(|provider| provider.connect.as_ref());
+        links.is_some_and(|links| !client.built_in || set(&links.api_key_env).is_some())
+    };
+    config::load(paths).is_ok_and(|config| config.accounts.values().any(|(_, client)| in_use(client)))
 }
 
 /// Records came, went or changed their kind: the next call builds the routes anew.

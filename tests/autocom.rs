@@ -63,6 +63,14 @@ pub fn every_door_gives(world: &World, platform: &Platform, variables: &[(&str, 
         assert_eq!((&answer["token_type"], &answer["username"]), (&"Bearer".into(), &"oauth2".into()), "{question}");
         assert_eq!(answer["headers"], serde_json::json!({ "X-Tenant": "acme" }), "{question}");
     }
+    let cluster = serde_json::json!({ "server": format!("{}/cluster", platform.api_url()) });
+    let info = serde_json::json!({ "kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1",
+        "spec": { "interactive": false, "cluster": cluster } })
+    .to_string();
+    let kubernetes = [variables, &[("KUBERNETES_EXEC_INFO", info.as_str())]].concat();
+    assert_eq!(json(with(world, &kubernetes, &["kubectl"], ""))["status"]["token"], token);
+    let exec = with(world, variables, &["exec", "-e", "T=autocom", "--", "sh", "-c", "echo $T"], "").expect(0);
+    assert_eq!(exec.out, format!("{token}\n"));
     let host = platform.api.strip_prefix("http://").unwrap();
     let question = format!("protocol=http\nhost={host}\npath=api/v1/app.git\n\n");
     assert_eq!(Answer::of(with(world, variables, &["git", "get"], &question)).secret(), token);

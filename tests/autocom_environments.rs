@@ -38,6 +38,9 @@ fn two_environments_live_side_by_side() {
             assert!(status.lines().next().is_some_and(|line| line == name), "{status}");
             assert!(status.contains(api_url), "{status}");
             assert!(run(&["whoami"]).contains(name.as_str()));
+            let exec = ["exec", here[0], here[1], "-e", "T", "--", "sh", "-c", "echo $T"];
+            assert_eq!(world.run(&exec).expect(0).out, format!("{pat}\n"));
+            world.run(&["token", "list", here[0], here[1]]).refused(&[10], &[name]); // found, and has none to list
             let asked = platform.seen(TENANTS).len();
             run(&["tenants"]);
             assert_eq!(platform.seen(TENANTS).len(), asked + 1);

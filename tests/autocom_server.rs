@@ -28,6 +28,8 @@ fn profile() -> Value {
 fn tenants() -> Value {
     json!({ "data": [{ "slug": "acme", "name": "Acme Inc." }, { "slug": "globex", "name": "Globex" }] })
 }
+/// Nor does the page name this.
+pub const REVOKE: &str = "/oauth/revoke";
 /// The page that shows the code itself, once the platform has it.
 pub const YOUR_CODE: &str = "your code is ";
 
@@ -60,6 +62,8 @@ struct Book {
     grants: Grants,
     redirects: Redirects,
     refresh_tokens: bool,
+    says_life: bool,
+    slow: bool,
     seen: Vec<Seen>,
     faults: HashMap<&'static str, (u16, &'static str)>,
     complaints: Vec<String>,
@@ -76,6 +80,7 @@ const WORKERS: usize = 4;
 
 impl Drop for Platform {
     fn drop(&mut self) {
+        self.is_slow(false);
         (0..WORKERS).for_each(|_| self.server.unblock());
     }
 }
@@ -91,6 +96,8 @@ impl Platform {
             grants: Grants::new(&api, 3600, false),
             redirects,
             refresh_tokens,
+            says_life: true,
+            slow: false,
             seen: Vec::new(),
             faults: HashMap::new(),
             complaints: Vec::new(),
@@ -131,6 +138,14 @@ impl Platform {
     }
     pub fn heal(&self) {
         self.book(|book| book.faults.clear());
+    }
+    /// Whether a token request waits for its answer until the end of the test.
+    pub fn is_slow(&self, slow: bool) {
+        self.book(|book| book.slow = slow);
+    }
+    /// From now on its tokens come without `expires_in`.
+    pub fn says_no_life(&self) {
+        self.book(|book| book.says_life = false);
     }
     pub fn seen(&self, path: &str) -> Vec<Seen> {
         self.book(|book| book.seen.iter().filter(|seen| seen.path == path).cloned().collect())
@@ -190,6 +205,9 @@ impl Book {
                         if !self.refresh_tokens {
                             tokens.as_object_mut().unwrap().remove("refresh_token");
                         }
+                        if !self.says_life {
+                            tokens.as_object_mut().unwrap().remove("expires_in");
+                        }
                         json(200, &tokens)
                     }
                     Err(error) => json(400, &json!({ "error": error, "message": "no" })),
@@ -201,6 +219,10 @@ impl Book {
                     return json(401, &json!({ "message": "Unauthenticated." }));
                 }
                 json(200, &if seen.path == PROFILE { profile() } else { tenants() })
+            }
+            ("POST", REVOKE) => {
+                self.grants.revoke(field(&seen.form, "token").unwrap_or(""));
+                json(200, &json!({}))
             }
             _ => json(404, &json!({ "message": "Not found." })),
         }
@@ -245,6 +267,9 @@ fn serve(mut request: Request, book: &Mutex<Book>) {
         book.seen.push(seen.clone());
         book.answer(&seen)
     };
+    while seen.path == TOKEN && book.lock().unwrap().slow {
+        thread::sleep(std::time::Duration::from_millis(10));
+    }
     let mut response = Response::from_string(text).with_status_code(status);
     for (name, value) in headers {
         response.add_header(Header::from_bytes(name, value).unwrap());

@@ -15,6 +15,8 @@ mod autocom_client;
 mod autocom_environments;
 #[cfg(unix)]
 mod autocom_more;
+#[cfg(target_os = "linux")]
+mod autocom_roads;
 #[cfg(unix)]
 mod autocom_server;
 #[cfg(unix)]
@@ -84,6 +86,8 @@ mod runs;
 mod sealed;
 #[cfg(target_os = "linux")]
 mod sealed_damage;
+#[cfg(target_os = "linux")]
+mod sealed_logout;
 #[cfg(target_os = "linux")]
 mod sealed_places;
 #[cfg(target_os = "linux")]

@@ -100,6 +100,10 @@ impl Running {
         self.over = output.is_ok();
         output.unwrap_or_else(|_| panic!("still running after {seconds} s")).into()
     }
+    #[cfg(target_os = "linux")]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid as i32).unwrap();
         let _ = kill_process(pid, signal);

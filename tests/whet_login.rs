@@ -254,3 +254,83 @@ fn typed_unseen_on_a_terminal() {
     assert_eq!(world.run(&["get", "whet"]).expect(0).out.trim_end(), good);
     assert_eq!(world.opened(), [""; 0], "never a browser");
 }
+
+#[test]
+fn json_and_exec_stay_with_the_prefix_too() {
+    let good = token("0010");
+    let world = signed_in(&good);
+    let json = |url: &str| done(world.hallpass(&["json", "get"]).write_stdin(format!("{{\"url\":\"{url}\"}}")));
+    let exec = |url: &str| world.run(&["exec", "-e", &format!("T={url}"), "--", "sh", "-c", "echo $T"]);
+    let inside = format!("{LOCAL}/inbox");
+    assert!(json(&inside).expect(0).out.contains(&good));
+    assert_eq!(exec(&inside).expect(0).out, format!("{good}\n"));
+    for outside in
+        ["http://localhost:7891/api/agent/v10", "http://127.0.0.1:7891/api/agent/v1", "http://localhost:7891/"]
+    {
+        for done in [json(outside).expect(3), exec(outside).expect(3)] {
+            assert!(!format!("{done:?}").contains(&good), "{outside}: {done:?}");
+        }
+    }
+}
+
+/// A local install keeps its token in the OS keychain, under a name that its page does not tell: a command can.
+#[test]
+fn a_command_may_fetch_the_local_installs_token() {
+    let world = World::bare();
+    let (first, second) = (token("0011"), token("0012"));
+    fs::write(world.path("its-keychain"), format!("{first}\n")).unwrap();
+    let file = world.path("its-keychain");
+    world.config(&format!("[account.whet]\nprovider = \"whet\"\ntoken_command = [\"cat\", \"{}\"]\n", file.display()));
+    let inside = format!("{LOCAL}/inbox");
+    assert_eq!(world.run(&["get", &inside]).expect(0).out, format!("{first}\n"), "no sign-in was needed");
+    // Rotated there: the old one is refused, and the next call has the new one.
+    fs::write(&file, format!("{second}\n")).unwrap();
+    let mut old = world.record_of("whet");
+    record::shift(&mut old, 120);
+    record::write(&world.data("whet"), &old);
+    let question =
+        format!("protocol=http\nhost=localhost:7891\npath=api/agent/v1\nusername=oauth2\npassword={first}\n\n");
+    done(world.hallpass(&["git", "erase"]).write_stdin(question)).expect(0);
+    assert_eq!(world.run(&["get", &inside]).expect(0).out, format!("{second}\n"));
+    fs::write(&file, "not its shape\n").unwrap();
+    world.run(&["login", "whet"]).refused(&[2], &["whet"]);
+}
+
+/// `doctor` makes one request to the address that the row names.
+#[test]
+fn doctor_tells_refused_unreachable_and_fine_apart_and_marks_a_dead_token() {
+    let server = std::sync::Arc::new(tiny_http::Server::http("127.0.0.1:0").unwrap());
+    let base = format!("http://{}/api/agent/v1", server.server_addr().to_ip().unwrap());
+    let status = std::sync::Arc::new(std::sync::atomic::AtomicU16::new(404));
+    let (at, answer) = (server.clone(), status.clone());
+    let asked = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        while let Ok(request) = at.recv() {
+            let bearer = request.headers().iter().find(|header| header.field.equiv("Authorization")).unwrap();
+            asked.push((request.url().to_owned(), bearer.value.to_string()));
+            let code = answer.load(std::sync::atomic::Ordering::SeqCst);
+            let _ = request.respond(tiny_http::Response::empty(code));
+        }
+        asked
+    });
+    let (world, good) = (World::bare(), token("0013"));
+    pipe(&world, &["--token-stdin", "--base-url", &base], &good).expect(0);
+    let name = world.holdings().remove(0);
+    let mut kept = world.record_of(&name);
+    record::shift(&mut kept, 120);
+    record::write(&world.data(&name), &kept);
+    for (code, exit, words) in
+        [(200, 0, "is accepted"), (404, 0, "not refused"), (503, 6, "answered 503"), (401, 4, "refused by the server")]
+    {
+        status.store(code, std::sync::atomic::Ordering::SeqCst);
+        let done = world.run(&["doctor", &name]).expect(exit);
+        assert!(done.out.contains(words) && !done.out.contains(&good), "{code}: {done:?}");
+    }
+    server.unblock();
+    let asked = asked.join().unwrap();
+    assert_eq!(asked, vec![("/api/agent/v1".to_owned(), format!("Bearer {good}")); 4]);
+    world.run(&["get", &name]).refused(&[4], &["refused", &format!("hallpass login {name}"), PAGE]);
+    drop(server);
+    pipe(&world, &["--token-stdin", "--base-url", &base], &token("0014")).expect(0);
+    world.run(&["doctor", &name]).expect(6);
+}

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 
 use crate::callback::{get, opened};
-use crate::runs::until;
+use crate::runs::{done, until};
 use crate::whet::{connect, files, start};
 use crate::whet_backend::{Backend, KEPT, KEY};
 use crate::world::{Behaviour, World};
@@ -101,4 +101,26 @@ fn a_backend_that_tells_too_much_is_not_repeated() {
     assert_eq!((&link["platform"], &link["account"], &link["id"]), (&json!("github"), &json!("octocat"), &json!("7")));
     assert!(!format!("{done:?}").contains(KEPT));
     assert!(files(&world).iter().all(|(_, bytes)| !String::from_utf8_lossy(bytes).contains(KEPT)));
+}
+
+/// The token of a link never comes here, under whatever name it is asked for.
+#[test]
+fn the_token_of_a_link_is_kept_by_the_backend() {
+    let (backend, world) = (Backend::start(), World::bare());
+    connect(&world, &backend, &["github", "--port", "0"]).expect(0);
+    let mut command = world.hallpass(&["get", "github"]);
+    done(command.env("WHET_API_KEY", KEY)).refused(&[3], &["github", "kept by the backend"]);
+    let plain = world.run(&["get", "github"]).refused(&[3], &["github"]);
+    assert!(!plain.err.contains("backend"), "nobody links anything here: {plain:?}");
+}
+
+#[test]
+fn without_a_word_the_backend_is_on_port_3100() {
+    if std::net::TcpStream::connect("127.0.0.1:3100").is_ok() {
+        crate::runs::skip("another program holds 3100");
+        return;
+    }
+    let world = World::bare();
+    let mut command = world.hallpass(&["connect", "github"]);
+    done(command.env("WHET_API_KEY", KEY)).refused(&[6], &["localhost:3100"]);
 }

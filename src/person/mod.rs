@@ -147,6 +147,11 @@ fn sign_in(
     let new = enrol::New { issuer: login.issuer, client_id: login.client_id, scope: login.scope };
     let name = match (api_url, enrol::account(paths, login.what.as_deref(), named, &new)?) {
         (_, Some(name)) => name,
+        (None, None) if login.what.as_deref().is_some_and(|what| enrol::needs_address(paths, what)) => {
+            let provider = login.what.unwrap_or_default();
+            let what = format!("provider `{provider}` has many environments, and none was named");
+            return Err(fail_hint(Exit::Config, what, format!("`hallpass login {provider} --api-url URL`")));
+        }
         (None, None) => chosen(paths, login.what.as_deref(), named)?.account.name,
         (Some(api_url), None) => for_environment(paths, login.what.as_deref(), api_url, named)?,
     };
