@@ -2,8 +2,6 @@
 //!
 //! The rest of `config.toml` keeps its comments and its order.
 
-use std::path::Path;
-
 use anyhow::Result;
 use hallpass_protocol::place::Pattern;
 use hallpass_protocol::talk::{Exit, Target};
@@ -22,6 +20,7 @@ use crate::provider;
 use crate::resource::{self, Resource};
 use crate::routes;
 use crate::shown::shown;
+use crate::textfile;
 
 /// What a new account needs to be told.
 #[derive(Debug)]
@@ -200,24 +199,10 @@ fn edit(paths: &Paths, change: impl FnOnce(&mut DocumentMut)) -> Result<()> {
     let broken = |why: String| fail(Exit::Config, format!("`{}` {why}", paths.config.display()));
     let mut document: DocumentMut = old.parse().map_err(|_| broken("is not TOML".into()))?;
     change(&mut document);
-    let folder = paths.config.parent().unwrap_or(Path::new("."));
-    let unwritable = |why: std::io::Error| broken(format!("cannot be written: {why}"));
-    crate::store::make_folder(folder)?;
-    // Aside and renamed: a configuration cut in half would lock the person out. A link keeps pointing where it does.
-    let target = std::fs::canonicalize(&paths.config).unwrap_or_else(|_| paths.config.clone());
-    let aside = target.with_extension(format!("toml.{}", std::process::id()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(&aside)
-        .and_then(|mut file| {
-            std::io::Write::write_all(&mut file, document.to_string().as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&aside, &target))
-        .map_err(unwritable)
+    if let Some(folder) = paths.config.parent() {
+        crate::store::make_folder(folder)?;
+    }
+    textfile::write(&paths.config, &document.to_string(), textfile::Mode::Private)
 }
 
 #[cfg(test)]

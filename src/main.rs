@@ -3,7 +3,7 @@
 //! ```text
 //!                      main                        which door?
 //!               tool          person/              a tool asks | a person types
-//!                      broker   why doctor status  fresh -> answer | what is there, and what to do
+//!                 broker  why doctor status setup   fresh -> answer | what is there, and what to do
 //!                  renew  refresh  signin          stale -> refresh; none -> sign in; one process at a time
 //!         login/   logout   enrol   connect/       browser, paste, device, token | out | new accounts | links
 //!        oauth/  discovery  resource  tenants  pats      what the authorization server and the provider are asked
@@ -48,6 +48,7 @@ mod refresh;
 mod renew;
 mod resource;
 mod routes;
+mod setup;
 mod shown;
 mod signals;
 mod signin;
@@ -55,6 +56,7 @@ mod status;
 mod store;
 mod tenants;
 mod terminal;
+mod textfile;
 mod token;
 mod tool;
 mod why;

@@ -31,6 +31,13 @@ pub(crate) fn advise(words: &str) {
     }
 }
 
+/// Shows a line without a prefix, where a person looks.
+pub(crate) fn show(text: &str) {
+    if std::io::stderr().is_terminal() {
+        line(text);
+    }
+}
+
 /// Says what went wrong and what to do next.
 pub(crate) fn explain(failure: &Failure) {
     let mut text = format!("hallpass: error: {}\n", failure.what);

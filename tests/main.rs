@@ -94,6 +94,8 @@ mod sealed_places;
 mod secret_service;
 #[cfg(unix)]
 mod secrets;
+#[cfg(target_os = "linux")]
+mod setup;
 #[cfg(unix)]
 mod shell;
 #[cfg(unix)]

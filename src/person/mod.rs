@@ -29,7 +29,7 @@ use crate::paths::Paths;
 use crate::renew::{self, Renewal};
 use crate::token::How;
 use crate::why;
-use crate::{enrol, environment, logout, signin, status, store, terminal};
+use crate::{enrol, environment, logout, setup, signin, status, store, terminal};
 
 use chosen::chosen;
 use provider::{tenants, tokens};
@@ -117,6 +117,17 @@ fn command(cli: Cli) -> Result<Exit> {
             Ok(Exit::Answered)
         }
         Command::Link { dir } => link(&dir),
+        Command::Setup(words) => match &words.tool {
+            Some(tool) => wire(&paths, &setup::setup(&paths, tool, named)?, words.dry_run),
+            None => out(&setup::list(&paths)?),
+        },
+        Command::Unsetup(words) => match setup::unsetup(&paths, &words.tool)? {
+            Some(change) => wire(&paths, &change, words.dry_run),
+            None => {
+                terminal::say(&format!("nothing of hallpass is in the configuration of `{}`", words.tool));
+                Ok(Exit::Answered)
+            }
+        },
         Command::Exec(words) => {
             let tenant = cli.tenant.as_deref();
             let caller = Caller { paths: &paths, account: named, command: "exec", tenant };
@@ -301,6 +312,24 @@ fn refresh(paths: &Paths, name: Option<&str>, named: Option<&str>) -> Result<Exi
         }
         None => terminal::say(&format!("account `{}` has a new token", account.name)),
     }
+    Ok(Exit::Answered)
+}
+
+/// Writes a change, or shows it.
+fn wire(paths: &Paths, change: &setup::Change, dry_run: bool) -> Result<Exit> {
+    let file = change.file.display();
+    if change.is_none() {
+        terminal::say(&format!("`{file}` says so already"));
+        return Ok(Exit::Answered);
+    }
+    if dry_run {
+        return out(&[vec![format!("{file}:")], change.lines()].concat());
+    }
+    for line in change.lines() {
+        terminal::show(&line);
+    }
+    change.write(paths)?;
+    terminal::say(&format!("`{file}` is written"));
     Ok(Exit::Answered)
 }
 

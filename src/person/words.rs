@@ -77,6 +77,10 @@ pub(super) enum Command {
     Connect(Connect),
     /// List the tenants of the account, or choose one
     Tenants(Tenants),
+    /// Write what a tool needs into its configuration
+    Setup(Setup),
+    /// Take it out again
+    Unsetup(Unsetup),
     /// Get a new token now, whatever the old one's age
     Refresh(Named),
     /// Forget the cached key: sealed sessions need the keychain again
@@ -267,6 +271,28 @@ pub(super) enum TenantsCommand {
 pub(super) struct Named {
     /// The account
     pub(super) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Setup {
+    /// The tool
+    #[arg(required_unless_present = "list")]
+    pub(super) tool: Option<String>,
+    /// Only show what would be written
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Which tools there are, and which are wired where
+    #[arg(long, conflicts_with = "tool")]
+    pub(super) list: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Unsetup {
+    /// The tool
+    pub(super) tool: String,
+    /// Only show what would be written
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Args)]

@@ -1,0 +1,81 @@
+//! git: one section for each place that an account serves
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use hallpass_protocol::place::Pattern;
+use hallpass_protocol::talk::Exit;
+
+use super::wires::{Wires, Wiring};
+use crate::failure::{fail, fail_hint};
+use crate::paths::set;
+
+pub(super) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
+    let mut body = String::new();
+    for account in &wires.accounts {
+        for place in account.serves.iter().filter(|place| place.starts_with("http")) {
+            let Ok(pattern) = Pattern::parse(place) else { continue };
+            // The empty helper forgets those named before: git hands every answer to all helpers of a place.
+            body += &format!("[credential {}]\n\thelper =\n\thelper = {}\n", quoted(place), quoted(&helper(wires)));
+            if pattern.needs_a_path() {
+                body += "\tuseHttpPath = true\n";
+            }
+            if account.proactive_auth {
+                body += &format!("[http {}]\n\tproactiveAuth = auto\n", quoted(place));
+            }
+        }
+    }
+    if body.is_empty() && !wires.accounts.is_empty() {
+        let names: Vec<_> = wires.accounts.iter().map(|account| format!("`{}`", account.name)).collect();
+        let what = format!("{} serves no place that git could ask for", names.join(", "));
+        return Err(fail_hint(Exit::Config, what, "add one to `serves` in `config.toml`"));
+    }
+    Ok(Wiring { file: file()?, comment: "#", body })
+}
+
+/// The file that `git config --global` writes.
+fn file() -> Result<PathBuf> {
+    if let Some(file) = set("GIT_CONFIG_GLOBAL") {
+        return Ok(file.into());
+    }
+    let home = std::env::home_dir().ok_or_else(|| fail(Exit::Config, "no home folder: HOME is not set"))?;
+    let usual = home.join(".gitconfig");
+    let base = set("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
+    let other = base.join("git/config");
+    Ok(if !usual.exists() && other.exists() { other } else { usual })
+}
+
+/// For a shell: `!'/opt/my tools/hallpass' git`.
+fn helper(wires: &Wires<'_>) -> String {
+    let word = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let config = wires.config.as_ref().map_or(String::new(), |file| format!(" --config {}", word(file)));
+    format!("!{}{config} git", word(&wires.program))
+}
+
+/// As git's configuration quotes: `"` and `\` with a backslash before them.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wires::{Served, Wires};
+    use super::wiring;
+
+    #[test]
+    fn one_section_for_each_place() {
+        let serves = ["https://git.example.com/team".to_owned(), "smtp://mail.example.com:465".to_owned()];
+        let account = Served { name: "work", serves: &serves, proactive_auth: true };
+        let program = r#"/opt/it's "here"/hallpass"#.to_owned();
+        let mut wires = Wires { accounts: vec![account], program, config: None };
+        let body = wiring(&wires).expect("a wiring").body;
+        assert_eq!(
+            body,
+            "[credential \"https://git.example.com/team\"]\n\thelper =\n\
+             \thelper = \"!'/opt/it'\\\\''s \\\"here\\\"/hallpass' git\"\n\tuseHttpPath = true\n\
+             [http \"https://git.example.com/team\"]\n\tproactiveAuth = auto\n"
+        );
+        wires.accounts[0].serves = &serves[1..];
+        assert!(wiring(&wires).is_err());
+    }
+}
