@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::autocom::{age, with};
-use crate::autocom_server::{CONFIGURED, FROM_FLAG, FROM_VARIABLE, PORTS, Platform, Redirects, TOKEN};
+use crate::autocom_server::{CONFIGURED, FROM_FLAG, FROM_VARIABLE, OF_THE_BUILD, PORTS, Platform, Redirects, TOKEN};
 use crate::callback::redirect_uri;
 use crate::forms::{field, query};
 use crate::world::World;
@@ -103,6 +103,29 @@ fn the_client_id_comes_from_flag_variable_or_configuration() {
         assert_eq!(world.record_of("autocom")["client_id"], expected);
     }
     platform.has_no_complaints();
+}
+
+/// A build made with `HALLPASS_CLIENT_ID_AUTOCOM=client-of-the-build cargo build`, which `HALLPASS_WITH_CLIENT_ID` names.
+#[test]
+fn the_build_may_bring_its_client_id_along() {
+    let Some(binary) = std::env::var_os("HALLPASS_WITH_CLIENT_ID") else {
+        crate::runs::skip("no build with a client id of its own is named");
+        assert!(std::env::var_os("CI").is_none(), "CI makes such a build");
+        return;
+    };
+    let platform = Platform::start();
+    let world = World::bare();
+    world.config(&format!("{}redirect_ports = []\n", platform.account("autocom")));
+    let binary = binary.to_str().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = world.program(binary, args);
+        crate::runs::Done::from(command.env("HALLPASS_INTERACTIVE", "always").output().unwrap())
+    };
+    run(&["login", "autocom"]).expect(0);
+    assert_eq!(platform.clients("authorization_code"), [OF_THE_BUILD]);
+    platform.has_no_complaints();
+    let why = run(&["why", "get", &platform.api_url()]).expect(0).out;
+    assert!(why.contains(&format!("as client `{OF_THE_BUILD}`, built into this program")), "{why}");
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub const YOUR_CODE: &str = "your code is ";
 pub const CONFIGURED: &str = "client-of-the-configuration";
 pub const FROM_FLAG: &str = "client-of-the-flag";
 pub const FROM_VARIABLE: &str = "client-of-the-variable";
+pub const OF_THE_BUILD: &str = "client-of-the-build";
 
 /// The redirect URIs that are registered for a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -231,7 +232,7 @@ impl Book {
     /// Where the browser is sent, or the page that shows the code.
     fn authorize(&mut self, asked: &[(String, String)]) -> Result<String, String> {
         let client = field(asked, "client_id").unwrap_or("");
-        if ![CONFIGURED, FROM_FLAG, FROM_VARIABLE].contains(&client) {
+        if ![CONFIGURED, FROM_FLAG, FROM_VARIABLE, OF_THE_BUILD].contains(&client) {
             return Err(format!("no such client: {client}"));
         }
         let redirect = field(asked, "redirect_uri").unwrap_or("");

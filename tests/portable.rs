@@ -32,6 +32,29 @@ fn it_says_its_version_and_helps_with_examples() {
     assert!(hallpass(folder.path(), &["--help"]).1.contains("hallpass login"));
 }
 
+/// Help, completions and, by `cargo run --example man`, the man pages come from one definition.
+#[test]
+fn the_reference_and_the_completions_know_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = hallpass(folder.path(), &["--help"]).1;
+    let list = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let commands: Vec<_> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() > 20 && commands.contains(&"token") && commands.contains(&"login"), "{commands:?}");
+    for command in &commands {
+        let (code, out, _) = hallpass(folder.path(), &["help", command]);
+        assert!(code == Some(0) && out.contains(&format!("hallpass {command}")), "{command}: {out}");
+    }
+    assert!(hallpass(folder.path(), &["help", "token"]).1.contains("revoke"));
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, out, err) = hallpass(folder.path(), &["completions", shell]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{shell}");
+        for word in commands.iter().copied().chain(["--with-token", "--no-browser"]) {
+            assert!(out.contains(word.trim_start_matches('-')), "{shell} does not know {word}");
+        }
+    }
+    assert_eq!(hallpass(folder.path(), &["completions", "frobnicate"]).0, Some(2));
+}
+
 #[test]
 fn no_arguments_and_wrong_ones_are_usage() {
     let folder = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Exit, Request, Target, Verb};
 use serde_json::{Value, json};
@@ -117,6 +117,11 @@ fn command(cli: Cli) -> Result<Exit> {
             Ok(Exit::Answered)
         }
         Command::Link { dir } => link(&dir),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "hallpass", &mut text);
+            out(&[String::from_utf8_lossy(text.trim_ascii_end()).into_owned()])
+        }
         Command::Setup(words) => match &words.tool {
             Some(tool) => wire(&paths, &setup::setup(&paths, tool, named)?, words.dry_run),
             None => out(&setup::list(&paths)?),

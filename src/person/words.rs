@@ -81,6 +81,11 @@ pub(super) enum Command {
     Setup(Setup),
     /// Take it out again
     Unsetup(Unsetup),
+    /// Print what a shell needs to complete our command lines
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
     /// Get a new token now, whatever the old one's age
     Refresh(Named),
     /// Forget the cached key: sealed sessions need the keychain again
