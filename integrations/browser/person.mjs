@@ -121,11 +121,11 @@ const acts = {
     await tab.close();
   },
   async again() { // what became of the page of an earlier sign-in
-    try {
-      const answer = await page.reload();
-      fact('reload', `${answer.status()} ${await words(page)}`);
-    } catch (error) {
-      fact('reload', error.message.match(/net::(\w+)/)?.[1] ?? error.message);
+    for (let tries = 5; ; tries -= 1) {
+      const answer = await page.reload().catch((error) => error.message.match(/net::(\w+)/)?.[1] ?? error.message);
+      // Chromium reloads a page that met nobody by itself, and may have just begun to.
+      if (answer === 'ERR_ABORTED' && tries > 0) continue;
+      return fact('reload', answer.status ? `${answer.status()} ${await words(page)}` : answer);
     }
   },
   async deny() {
