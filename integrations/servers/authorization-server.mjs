@@ -1,7 +1,8 @@
 // An authorization server for the checks: npm `oidc-provider` on 127.0.0.1, with a person who always says yes.
 //
-//   node authorization-server.mjs --modules DIR [--access-token-ttl 3600] [--token-delay 0]
+//   node authorization-server.mjs --modules DIR [--access-token-ttl 3600] [--token-delay 0] [--pages]
 //
+// With `--pages` it asks on the package's own pages, for a browser with somebody in front of it.
 // The first line on stdout is `port N`. Refresh tokens rotate at every use, and a replayed one ends the whole grant,
 // so a client that refreshes twice at once loses its session here as it would in the field.
 // Two routes of our own: `GET /stats/NAME` answers how often something was asked for (token, authorize, device,
@@ -19,6 +20,7 @@ const { values: args } = parseArgs({
     modules: { type: 'string' },
     'access-token-ttl': { type: 'string', default: '3600' },
     'token-delay': { type: 'string', default: '0' },
+    pages: { type: 'boolean', default: false },
   },
 });
 const entry = resolve(join(args.modules, 'node_modules', 'oidc-provider', 'lib', 'index.js'));
@@ -52,7 +54,7 @@ function configuration() {
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'check' }] },
     cookies: { keys: [randomBytes(16).toString('hex')] },
     features: {
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: args.pages },
       deviceFlow: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },
@@ -62,7 +64,7 @@ function configuration() {
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     ttl: { AccessToken: ttl, IdToken: ttl, AuthorizationCode: 60, RefreshToken: day, Grant: day, Session: day, Interaction: 600 },
-    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    ...(!args.pages && { interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` } }),
   };
 }
 
@@ -97,7 +99,7 @@ const server = createServer(async (req, res) => {
       const token = await provider.AccessToken.find(await text(req));
       await token?.destroy();
       res.writeHead(token ? 200 : 404).end();
-    } else if (pathname.startsWith('/interaction/')) {
+    } else if (!args.pages && pathname.startsWith('/interaction/')) {
       await interact(provider, req, res);
     } else {
       if (counted[pathname]) stats[counted[pathname]] += 1;

@@ -97,12 +97,11 @@ start() {
     port[$name]=$(sed -n 's/^port //p' "$out")
 }
 
-# Kept in the target folder, so that it is fetched once.
-install_oidc_provider() {
-    local manifest=$modules/node_modules/oidc-provider/package.json
-    if grep -q "\"version\": \"$oidc_provider\"" "$manifest" 2>"$scratch/npm.log"; then return; fi
+# install_package NAME VERSION: from the npm registry. Kept in the target folder, so that it is fetched once.
+install_package() {
+    if grep -q "\"version\": \"$2\"" "$modules/node_modules/$1/package.json" 2>"$scratch/npm.log"; then return; fi
     mkdir -p "$modules"
-    npm install --prefix "$modules" --no-audit --no-fund "oidc-provider@$oidc_provider" >"$scratch/npm.log" 2>&1 ||
+    npm install --prefix "$modules" --no-audit --no-fund "$1@$2" >"$scratch/npm.log" 2>&1 ||
         { cat "$scratch/npm.log" >&2 && exit 1; }
 }
 
@@ -155,7 +154,7 @@ TOML
 for tool in node npm curl; do
     command -v "$tool" >"$scratch/found" || absent "$tool is not installed"
 done
-install_oidc_provider
+install_package oidc-provider "$oidc_provider"
 
 # From here on, what the surrounding shell says to tools is not the business of a check.
 outer_path=$PATH
