@@ -81,6 +81,8 @@ mod refresh;
 #[cfg(unix)]
 mod relay;
 #[cfg(unix)]
+mod rows;
+#[cfg(unix)]
 mod runs;
 #[cfg(target_os = "linux")]
 mod sealed;
