@@ -136,6 +136,12 @@ const acts = {
     fact('result', `${(await seen).status()} ${await words(page)}`);
     await pictures(page, 'not-signed-in');
   },
+  async look() { // at the page where everything has ended without a question
+    await page.getByRole('heading').waitFor();
+    fact('result', await words(page));
+    fact('address', page.url());
+    await pictures(page, 'linked');
+  },
   async confirm() {
     const code = page.locator('code');
     await code.waitFor();
