@@ -30,6 +30,9 @@ pub(crate) struct Account {
     /// The provider's own variable for a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token_env: Option<String>,
+    /// The environment of its provider that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) api_url: Option<String>,
     /// The header that names the tenant, and the tenant that the configuration names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tenant_header: Option<String>,
@@ -186,6 +189,7 @@ impl Account {
             ahead: 20,
             store: StoreWish::Auto,
             token_env: None,
+            api_url: None,
             tenant_header: None,
             tenant: None,
         }

@@ -20,6 +20,7 @@ use crate::failure::{self, fail_hint};
 use crate::need::{Need, is_refused, no_such_token};
 use crate::paths::Paths;
 use crate::renew::Renewal;
+use crate::shown::shown;
 use crate::store::{self, Stored};
 use crate::token::{Freshness, Session, Token, TokenKind, Wants};
 use crate::{claims, kept, routes};
@@ -95,6 +96,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let mut need = Need::of(request, account);
     let stored: Option<Stored<Session>> = store::load(&caller.paths.data, name, rule.sealed, store::BACKGROUND)?;
     if let Some(Stored { value: session, .. }) = &stored {
+        check_environment(session, account)?;
         check_place(session, request, name)?;
         if let Some(token) = need.token(session) {
             match (is_refused(request, token), token.freshness(now, need.wants)) {
@@ -119,6 +121,17 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
         Some(token) => Ok(credential(caller, account, &session, token, need.wants)),
         None => Err(no_such_token(name, &need)),
     }
+}
+
+/// A row's variable may move its account to another environment: what was signed in to stays where it was.
+fn check_environment(session: &Session, account: &Account) -> Result<()> {
+    if !session.is_elsewhere(account) {
+        return Ok(());
+    }
+    let (name, made) = (&account.name, session.api_url.as_deref().unwrap_or_default());
+    let now = account.api_url.as_deref().unwrap_or_default();
+    let what = format!("account `{name}` is signed in to `{}`, and now stands for `{}`", shown(made), shown(now));
+    Err(fail_hint(Exit::Refused, what, format!("`hallpass login {name}` signs in there instead")))
 }
 
 /// The places are sealed with the session: a changed configuration shows it to nobody new.

@@ -20,6 +20,7 @@ use crate::provider;
 use crate::resource::{self, Resource};
 use crate::routes;
 use crate::shown::shown;
+use crate::store;
 use crate::textfile;
 
 /// What a new account needs to be told.
@@ -141,7 +142,11 @@ pub(crate) fn for_environment(paths: &Paths, provider: &str, api_url: &str, name
         _ => None,
     };
     let host = host.unwrap_or_default().split('/').next().unwrap_or_default().to_owned();
-    let name = named.map_or_else(|| name_for(&format!("{provider}-{host}")), str::to_owned);
+    // The first one has the provider's own name.
+    let is_first = config::load(paths)?.account(provider).is_none_or(|(_, client)| client.built_in)
+        && !store::records(&paths.data)?.iter().any(|record| record.name == provider);
+    let own = if is_first { provider.to_owned() } else { name_for(&format!("{provider}-{host}")) };
+    let name = named.map_or(own, str::to_owned);
     if !is_name(&name) || config::load(paths)?.account(&name).is_some_and(|(_, client)| !client.built_in) {
         let what = format!("`{}` is taken or no account name", shown(&name));
         return Err(fail_hint(Exit::Usage, what, "choose another: `--account NAME`"));
@@ -168,6 +173,12 @@ pub(crate) fn set_tenant(paths: &Paths, name: &str, slug: &str) -> Result<()> {
 
 /// The table of an account, made if it is not there.
 fn table_of<'a>(document: &'a mut DocumentMut, name: &str) -> &'a mut Item {
+    // What was the default by being the only one stays it.
+    let only = document.get("account").and_then(Item::as_table_like).filter(|accounts| accounts.len() == 1);
+    let only = only.and_then(|accounts| Some(accounts.iter().next()?.0.to_owned())).filter(|only| only != name);
+    if let (Some(only), None) = (only, document.get("default")) {
+        document["default"] = value(only);
+    }
     let accounts = document.entry("account").or_insert_with(|| {
         let mut table = Table::new();
         table.set_implicit(true);
@@ -200,7 +211,7 @@ fn edit(paths: &Paths, change: impl FnOnce(&mut DocumentMut)) -> Result<()> {
     let mut document: DocumentMut = old.parse().map_err(|_| broken("is not TOML".into()))?;
     change(&mut document);
     if let Some(folder) = paths.config.parent() {
-        crate::store::make_folder(folder)?;
+        store::make_folder(folder)?;
     }
     textfile::write(&paths.config, &document.to_string(), textfile::Mode::Private)
 }

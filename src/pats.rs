@@ -39,6 +39,10 @@ pub(crate) struct New {
     pub(crate) token: Secret,
     #[serde(default)]
     scopes: Option<Vec<String>>,
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    expires_at: Value,
 }
 
 impl<'a> Pats<'a> {
@@ -132,6 +136,18 @@ impl<'a> Pats<'a> {
 }
 
 impl New {
+    /// What is to be known of it besides its secret.
+    pub(crate) fn in_words(&self) -> Option<String> {
+        let text = |value: &Value| match value {
+            Value::String(text) => Some(printable(text)),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let id = text(&self.id)?;
+        let end = text(&self.expires_at).map_or(String::new(), |end| format!(", ends {end}"));
+        Some(format!("token {id}{end}; `hallpass token revoke {id}` ends it now"))
+    }
+
     /// Fewer scopes than were asked for.
     pub(crate) fn is_narrower(&self, wish: &Wish) -> bool {
         self.scopes.as_ref().is_some_and(|scopes| wish.scope.iter().any(|scope| !scopes.contains(scope)))

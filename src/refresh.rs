@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Exit, Failure};
+use hallpass_protocol::time::rfc3339;
 
 use crate::account::Client;
 use crate::failure::{self, fail_hint};
@@ -18,7 +19,7 @@ use crate::oauth::{self, Grant, Grants, Trouble};
 use crate::signals::Held;
 use crate::store::{Intent, Shelf, Writer};
 use crate::terminal;
-use crate::token::{Session, Token};
+use crate::token::{How, Session, Token};
 
 /// A request whose answer was lost is sent again this often, within this time (seconds) of the first: a server that
 /// rotated and could not tell us lets its predecessor pass for a while, if at all.
@@ -178,7 +179,13 @@ impl Refresh<'_> {
         }
         let refused = self.need.token(&session).is_some_and(|token| token.dead) || self.need.refused.is_some();
         let state = if refused { "refused" } else { "expired" };
-        let what = format!("account `{}`: credentials {state}, sign in again (they cannot be refreshed)", self.name);
+        let name = self.name;
+        let what = match (session.how, self.need.token(&session).and_then(|token| token.expires_at)) {
+            (How::Token, Some(end)) if !refused => {
+                format!("account `{name}`: its piped token expired at {}", rfc3339(end))
+            }
+            _ => format!("account `{name}`: credentials {state}, sign in again (they cannot be refreshed)"),
+        };
         Outcome::SignIn(Failure::new(Exit::SignIn, what))
     }
 

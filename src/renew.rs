@@ -24,7 +24,7 @@ use crate::refresh::{Outcome, Refresh};
 use crate::routes;
 use crate::shown::shown;
 use crate::store::{self, Intent, Stored};
-use crate::token::{Freshness, Session, Token};
+use crate::token::{Freshness, How, Session, Token};
 use crate::{presence, signin};
 
 /// A refresh is one request of at most 20 s, or several that begin within ten; whoever waits longer waits for something
@@ -47,7 +47,9 @@ pub(crate) struct Renewal<'a> {
 impl Renewal<'_> {
     /// A session that meets the need: refreshed, or signed in for where a person may be asked.
     pub(crate) fn renew(self, need: &Need, no_prompt: Option<&'static str>) -> Result<Session> {
-        let seen = self.load(self.rule.sealed)?.map(|stored| stored.value.generation);
+        let stored = self.load(self.rule.sealed)?.map(|stored| stored.value);
+        let seen = stored.as_ref().map(|session| session.generation);
+        let brought = stored.is_some_and(|session| session.how == How::Token);
         let lock = match self.take_lock(need, seen)? {
             Waited::Lock(lock) => lock,
             Waited::Answer(session) => return Ok(session),
@@ -58,7 +60,7 @@ impl Renewal<'_> {
             Outcome::SignIn(why) => why,
         };
         drop(lock);
-        self.sign_in(need, why, no_prompt)
+        self.sign_in(need, why, brought, no_prompt)
     }
 
     /// Refreshes while the token is still good, if nobody else does and none has tried within a minute. In line: a
@@ -124,10 +126,17 @@ impl Renewal<'_> {
         ))
     }
 
-    fn sign_in(self, need: &Need, why: Failure, no_prompt: Option<&'static str>) -> Result<Session> {
+    fn sign_in(self, need: &Need, why: Failure, brought: bool, no_prompt: Option<&'static str>) -> Result<Session> {
         let account = &self.rule.account;
         let name = &account.name;
         let client = self.client()?;
+        // A token that a person brought comes from elsewhere, and a tool's stdin is not theirs to bring it by.
+        if (brought || client.flow == Flow::Token) && !client.is_unattended() {
+            let or = account.token_env.as_ref().map_or(String::new(), |variable| format!(", or set {variable}"));
+            let page = client.provider.as_ref().and_then(|provider| provider.token_page.as_deref());
+            let from = page.map_or(String::new(), |page| format!("; a token comes from {page}"));
+            return Err(why.hint(format!("`hallpass login {name}`{or}{from}")).into());
+        }
         let asked = if client.is_unattended() { Ok(()) } else { presence::may_ask(no_prompt, client.interactive) };
         if let Err(reason) = asked {
             let what = format!("{}, and nobody can be asked now: {reason}", why.what);

@@ -52,7 +52,15 @@ pub(crate) fn states(paths: &Paths, named: Option<&str>) -> Result<Vec<State>> {
                 is_default: default.as_deref() == Some(&account.name),
                 session: found
                     .map(|found| found.map(|stored| (stored.value, stored.shelf.kind())))
-                    .map_err(|why| failure::of(&why)),
+                    .map_err(|why| failure::of(&why))
+                    .and_then(|found| match &found {
+                        Some((session, _)) if session.is_elsewhere(&account) => {
+                            let made = session.api_url.as_deref().unwrap_or_default();
+                            let what = format!("not signed in here, but to `{}`", shown(made));
+                            Err(Failure::new(Exit::SignIn, what).hint(format!("`hallpass login {}`", account.name)))
+                        }
+                        _ => Ok(found),
+                    }),
                 variable: account.token_from_environment().map(|(variable, _)| variable),
                 account,
                 api_url,
@@ -86,6 +94,13 @@ impl State {
         let soon = session.refresh_token.is_none() && self.variable.is_none() && left <= SOON;
         let when = if left == 0 { "has expired".to_owned() } else { format!("ends in {left} s") };
         soon.then(|| format!("the token of account `{name}` {when}; `hallpass login {name}`"))
+    }
+
+    /// Who it is, in a list that names the account beside it.
+    pub(crate) fn identity(&self) -> String {
+        let who = self.who();
+        let end = format!(" (account {})", self.account.name);
+        who.strip_suffix(end.as_str()).map_or_else(|| who.clone(), str::to_owned)
     }
 
     /// One line: who, where.
@@ -135,6 +150,9 @@ impl State {
         }
         for token in &session.tokens {
             line(label(token), format!("{}, {}", masked(&token.secret), life(token)));
+        }
+        if let Some(tenant) = self.account.tenant.as_deref().or(session.tenant.as_deref()) {
+            line("tenant", shown(tenant));
         }
         line(
             "refreshed",
@@ -194,6 +212,7 @@ impl State {
                 value["tokens"] = json!(tokens);
                 value["kept"] = store::in_words(&paths.data, &self.account.name, kind).into();
                 value["serves"] = json!(session.serves);
+                value["tenant"] = self.account.tenant.clone().or_else(|| session.tenant.clone()).into();
             }
         }
         value

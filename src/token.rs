@@ -5,6 +5,8 @@ use hallpass_protocol::secret::{Secret, exposed, exposed_option};
 use hallpass_protocol::talk::Kinds;
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
+
 /// One sign-in: at most one refresh token, and the tokens bought with it. The unit of locking.
 ///
 /// An empty field is written all the same: what a save does not mention is carried over from the old record.
@@ -42,6 +44,9 @@ pub(crate) struct Session {
     pub(crate) identity: Option<String>,
     #[serde(default)]
     pub(crate) subject: Option<String>,
+    /// The environment of its provider that it was made for.
+    #[serde(default)]
+    pub(crate) api_url: Option<String>,
     /// The tenant that was named at the sign-in.
     #[serde(default)]
     pub(crate) tenant: Option<String>,
@@ -76,7 +81,7 @@ impl How {
             Self::Browser => "browser",
             Self::Paste => "paste-back",
             Self::Device => "device flow",
-            Self::Token => "token",
+            Self::Token => "piped token",
             Self::Machine => "machine identity",
         }
     }
@@ -198,6 +203,11 @@ impl Session {
 
     fn has_id_token(&self) -> bool {
         self.tokens.iter().any(|token| token.kind == TokenKind::IdToken)
+    }
+
+    /// Whether it was made for another environment than the account is for now: its token is nobody else's business.
+    pub(crate) fn is_elsewhere(&self, account: &Account) -> bool {
+        matches!((&self.api_url, &account.api_url), (Some(made), Some(now)) if made != now)
     }
 
     /// Whether this session may be shown to a place.

@@ -78,7 +78,7 @@ struct Options {
 }
 
 /// Their names.
-pub(crate) const OPTIONS: [&str; 4] = ["--account", "--config", "--api-url", "--tenant"];
+pub(crate) const OPTIONS: [&str; 6] = ["--account", "--config", "--api-url", "--base-url", "-u", "--tenant"];
 
 impl Options {
     fn take(words: Vec<String>) -> Result<Self> {
@@ -92,7 +92,7 @@ impl Options {
             let slot = match name.as_str() {
                 "--account" => &mut options.account,
                 "--config" => &mut options.config,
-                "--api-url" => &mut options.api_url,
+                "--api-url" | "--base-url" | "-u" => &mut options.api_url,
                 "--tenant" => &mut options.tenant,
                 _ => {
                     options.args.push(word);

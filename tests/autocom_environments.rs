@@ -35,7 +35,7 @@ fn two_environments_live_side_by_side() {
             let answer = json(world.ask(&["json", "get", here[0], here[1]], "{}"));
             assert_eq!((&answer["account"], &answer["token"]), (&name.as_str().into(), &pat.as_str().into()));
             let status = run(&["status"]);
-            assert!(status.lines().next().is_some_and(|line| line == name), "{status}");
+            assert!(status.lines().next().is_some_and(|line| line.trim_end_matches(" (default)") == name), "{status}");
             assert!(status.contains(api_url), "{status}");
             assert!(run(&["whoami"]).contains(name.as_str()));
             let exec = ["exec", here[0], here[1], "-e", "T", "--", "sh", "-c", "echo $T"];
@@ -119,6 +119,29 @@ fn spellings_of_an_environment_are_one() {
     {
         run(other).refused(&[3], &["hallpass login"]);
     }
+}
+
+/// The first one is what the provider's name stands for, and what is meant where nothing is named.
+#[test]
+fn the_first_environment_is_the_usual_one() {
+    let world = World::bare();
+    let both = [Platform::start(), Platform::start()];
+    for (platform, name) in both.iter().zip([None, Some("staging")]) {
+        let (api_url, pat) = (platform.api_url(), platform.pat());
+        let named = name.map_or(vec![], |name| vec!["--account", name]);
+        let args = [["login", "autocom", "--api-url", &api_url, "--token-stdin"].as_slice(), &named].concat();
+        with(&world, &[], &args, &pat).expect(0);
+        for spelling in ["--api-url", "--base-url", "-u"] {
+            assert_eq!(world.run(&["get", spelling, &api_url]).expect(0).out, format!("{pat}\n"), "{spelling}");
+        }
+    }
+    assert_eq!(world.holdings(), ["autocom", "staging"]);
+    for args in [["get"].as_slice(), &["get", "autocom"], &["header"], &["whoami"]] {
+        world.run(args).expect(0);
+    }
+    assert!(both[0].lives(world.token().as_str()));
+    world.run(&["logout"]).expect(0).says(&["autocom"]);
+    assert_eq!(world.holdings(), ["staging"]);
 }
 
 #[test]

@@ -249,3 +249,20 @@ fn a_session_outlives_a_thousand_rotations() {
     assert!(idp.family_alive() && world.opened().len() <= 1);
     assert!(world.run(&["status", "warmhub"]).expect(0).out.contains("by device flow"));
 }
+
+#[test]
+fn an_expired_piped_token_starts_no_sign_in() {
+    let (idp, _hub, world) = scene();
+    let jwt = "e30.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln"; // {"exp":4102444800}
+    idp.add_pat(jwt);
+    done(world.hallpass(&["login", "warmhub", "--with-token"]).write_stdin(jwt)).expect(0);
+    assert!(world.run(&["status"]).expect(0).out.contains("by piped token"));
+    let mut record = world.record_of("warmhub");
+    record["tokens"][0]["expires_at"] = serde_json::json!(1_700_000_000);
+    crate::record::write(&world.data("warmhub"), &record);
+    let mut command = world.hallpass(&["get", "warmhub"]);
+    command.env("HALLPASS_INTERACTIVE", "always").env("WH_CLIENT_ID", "cli");
+    done(&mut command)
+        .refused(&[4], &["piped token expired at 2023-11-14T22:13:20Z", "hallpass login warmhub", "WH_TOKEN"]);
+    assert_eq!((idp.calls(crate::answers::At::Device).len(), world.opened().len()), (0, 0));
+}

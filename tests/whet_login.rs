@@ -334,3 +334,31 @@ fn doctor_tells_refused_unreachable_and_fine_apart_and_marks_a_dead_token() {
     pipe(&world, &["--token-stdin", "--base-url", &base], &token("0014")).expect(0);
     world.run(&["doctor", &name]).expect(6);
 }
+
+/// The variable moves the account, and not what was signed in to: a script would send the token to the other instance.
+#[test]
+fn another_instance_never_gets_this_ones_token() {
+    let good = token("0015");
+    let world = signed_in(&good);
+    let moved = |args: &[&str]| done(world.hallpass(args).env("WHET_BASE_URL", TEAM));
+    let inside = format!("{TEAM}/inbox");
+    for args in [["get", "whet"], ["header", "whet"], ["get", &inside], ["header", &inside]] {
+        let refused = moved(&args).refused(&[9], &["whet", "hallpass login whet"]);
+        assert!(!refused.err.contains(&good), "{refused:?}");
+    }
+    let status = moved(&["status", "whet"]).expect(0).out;
+    assert!(status.contains("not signed in here") && !status.contains("7a3f4b2c"), "{status}");
+    assert_eq!(world.run(&["get", "whet"]).expect(0).out, format!("{good}\n"), "and here it is as before");
+}
+
+/// A tool's miss never reads a token from the tool's own stdin, and opens nothing.
+#[test]
+fn a_tool_never_brings_the_token() {
+    let world = World::bare();
+    let question = "protocol=http\nhost=localhost:7891\npath=api/agent/v1\n\n";
+    let mut command = world.hallpass(&["git", "get"]);
+    let asked = done(command.env("HALLPASS_INTERACTIVE", "always").write_stdin(question));
+    assert!(!asked.out.contains("password"), "{asked:?}");
+    world.with_person(&["get", &format!("{LOCAL}/inbox")]).refused(&[4], &["hallpass login whet", PAGE]);
+    assert_eq!(world.opened(), [""; 0]);
+}

@@ -89,6 +89,7 @@ fn from_row(name: &str, row: Row) -> Result<(Account, Client)> {
         Document::parse(text.as_str()).map_err(|why| fail(Exit::Bug, format!("a provider row: {}", why.message())))?;
     let mut account = Account::new(name);
     account.token_env.clone_from(&provider.token_env);
+    account.api_url = Some(provider.api_url.clone());
     account.tenant_header.clone_from(&provider.tenant_header);
     let mut account = (account, Client { timeout: 300, provider: Some(provider), ..Client::default() });
     let table = document.as_table().get("account").and_then(Item::as_table).unwrap_or(document.as_table());

@@ -20,14 +20,18 @@ use crate::terminal::{line, say};
 pub(super) fn code(attempt: &Attempt<'_>, mut listener: Listener) -> Result<(Secret, AuthorizationRequest, Callback)> {
     let name = attempt.account;
     let request = attempt.request(&listener.redirect_uri())?;
-    let by_hand = "open the page above by hand, or use `--paste`";
-    let mut opening = Opening::begin(&request.url, attempt.wishes.open, by_hand);
     if attempt.wishes.open {
         say("if no browser opens, go to");
         line(&request.url);
     } else {
         attempt.show_url(&request.url);
+        let (uri, port) = (listener.redirect_uri(), listener.port());
+        say(&format!(
+            "waiting for the browser to come back to {uri}; from another machine: `ssh -L {port}:localhost:{port} THIS_MACHINE`"
+        ));
     }
+    let by_hand = "open the page above by hand, or use `--paste`";
+    let mut opening = Opening::begin(&request.url, attempt.wishes.open, by_hand);
     let held = Held::begin();
     let answered = listener.wait(&request.state, attempt.until, || {
         if held.came() {

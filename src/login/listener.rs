@@ -104,6 +104,11 @@ impl Listener {
         Some(Self { sockets, clients: Vec::new(), host: format!("{name}:{port}"), path: url.path().to_owned() })
     }
 
+    /// The port it waits on.
+    pub(crate) fn port(&self) -> &str {
+        self.host.rsplit(':').next().unwrap_or_default()
+    }
+
     /// The redirect URI for the authorization request.
     pub(crate) fn redirect_uri(&self) -> String {
         format!("http://{}{}", self.host, self.path)

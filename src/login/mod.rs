@@ -67,7 +67,7 @@ impl Default for Wishes {
             client_id: None,
             token: None,
             subject: None,
-            url_to: terminal::say,
+            url_to: terminal::line,
         }
     }
 }
@@ -187,8 +187,13 @@ impl Attempt<'_> {
         let what = format!("account `{}` has no client_id", self.account);
         let variable = self.client.provider.as_ref().and_then(|provider| provider.client_id_env.as_deref());
         let or = variable.map_or(String::new(), |variable| format!(", or set {variable}"));
-        let redirects = listener::redirect_uris(self.client).join(" ");
-        let hint = format!("register a public client with the redirect URI {redirects}; then `--client-id ID`{or}");
+        let public = match redirect_uri {
+            Some(_) => {
+                format!("a public client with the redirect URI {}", listener::redirect_uris(self.client).join(" "))
+            }
+            None => "a public client for the device flow".to_owned(),
+        };
+        let hint = format!("register {public}; then `--client-id ID`{or}");
         Err(fail_hint(Exit::Config, what, hint))
     }
 
@@ -287,6 +292,7 @@ impl Attempt<'_> {
             scope: None,
             identity: None,
             subject: None,
+            api_url: self.client.provider.as_ref().map(|provider| provider.api_url.clone()),
             tenant: self.wishes.tenant.clone(),
             how,
             signed_in_at: now,

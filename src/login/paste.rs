@@ -19,7 +19,6 @@ const TRIES: usize = 3;
 pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationRequest)> {
     let name = attempt.account;
     let request = attempt.request(&redirect_uri(attempt))?;
-    attempt.show_url(&request.url);
     let ends = match request.redirect_uri == OUT_OF_BAND {
         true => "It ends with a code: paste it here, and never into a web page",
         false => {
@@ -28,6 +27,7 @@ pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationReques
         }
     };
     say(&format!("open this page in any browser and sign in to account `{name}`. {ends}"));
+    attempt.show_url(&request.url);
     for left in (0..TRIES).rev() {
         let pasted = ask("address or code: ", Echo::Shown, attempt.until)?;
         match read(&pasted, &request) {

@@ -60,6 +60,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         scope: None,
         identity: profile.identity,
         subject: None,
+        api_url: client.provider.as_ref().map(|provider| provider.api_url.clone()),
         tenant: attempt.wishes.tenant.clone().or(profile.tenant),
         how: How::Token,
         signed_in_at: now,

@@ -26,6 +26,7 @@ use crate::login::Wishes;
 use crate::logout::Reach;
 use crate::need::Need;
 use crate::paths::Paths;
+use crate::provider::names as provider_rows;
 use crate::renew::{self, Renewal};
 use crate::token::How;
 use crate::why;
@@ -90,7 +91,7 @@ fn command(cli: Cli) -> Result<Exit> {
         Command::Accounts(_) => {
             let lines = status::states(&paths, None)?.into_iter().map(|state| {
                 let default = if state.is_default { "  (default)" } else { "" };
-                format!("{}  {}{default}", state.account.name, state.who())
+                format!("{}  {}{default}", state.account.name, state.identity())
             });
             out(&lines.collect::<Vec<_>>())
         }
@@ -186,7 +187,9 @@ fn sign_in(
     // What follows `--with-token` is a token, whatever it was meant to be, and never an account's name.
     let token = login.token.or_else(|| login.with_token.clone().flatten());
     if token.is_some() {
-        terminal::say("a token on the command line can be seen by others: pipe it to `hallpass login --token-stdin`");
+        terminal::say(&format!(
+            "a token on the command line can be seen by others: pipe it to `hallpass login {name} --token-stdin`"
+        ));
     }
     let wishes = Wishes {
         flow: match (login.paste, login.with_token.is_some() || token.is_some()) {
@@ -201,12 +204,18 @@ fn sign_in(
         client_id,
         token: token.map(Secret::new),
         subject: renew::subject(paths, &client, "login", None)?,
-        url_to: if login.no_open { |url| drop(out(&[url.to_owned()])) } else { |url| terminal::say(url) },
+        url_to: if login.no_open { |url| drop(out(&[url.to_owned()])) } else { terminal::line },
     };
     let (session, kind) = signin::by_person(paths, account, &client, &wishes, now())?;
     let who = session.identity.as_ref().map_or(String::new(), |identity| format!(" as {identity}"));
     let kept = store::in_words(&paths.data, &name, &kind);
     terminal::say(&format!("signed in to account `{name}`{who}; kept {kept}"));
+    if let (Some(configured), Some(made)) = (&account.tenant, &session.tenant)
+        && configured != made
+    {
+        let words = format!("the configuration's tenant `{configured}` goes before `{made}`, the one of this sign-in");
+        terminal::say(&format!("{words}; `hallpass tenants use {made}` changes it"));
+    }
     let missing = session.missing_scopes(&client.scope);
     if !missing.is_empty() {
         terminal::say(&format!("the server did not grant every scope that was asked for: not {}", missing.join(", ")));
@@ -281,7 +290,9 @@ fn show_status(paths: &Paths, name: Option<&str>, as_json: bool) -> Result<Exit>
         return out(&[json!({ "accounts": list }).to_string()]);
     }
     if states.is_empty() {
-        return out(&[format!("no accounts in `{}`; `hallpass login URL` adds one", paths.config.display())]);
+        let providers: Vec<_> = provider_rows().collect();
+        let line = format!("no accounts in `{}`; `hallpass login URL` adds one", paths.config.display());
+        return out(&[format!("{line}, or `hallpass login PROVIDER` ({})", providers.join(", "))]);
     }
     out(&states.iter().map(|state| state.lines(paths).join("\n")).collect::<Vec<_>>())
 }
@@ -297,6 +308,9 @@ fn whoami(paths: &Paths, name: &str, as_json: bool) -> Result<Exit> {
     out(&[if as_json || config::load(paths)?.json { state.json(paths).to_string() } else { state.who() }])?;
     if let Some(warning) = state.warning() {
         terminal::say(&warning);
+    }
+    if state.exit() == Exit::SignIn {
+        terminal::say(&format!("`hallpass login {name}`"));
     }
     Ok(state.exit())
 }

@@ -21,12 +21,23 @@ pub(super) fn tokens(paths: &Paths, named: Option<&str>, command: &TokenCommand)
         TokenCommand::Create { name, scope, days } => {
             let wish = Wish { name: name.clone(), scope: scope.clone(), days: *days };
             let new = pats.create(&wish)?;
+            if let Some(words) = new.in_words() {
+                terminal::say(&words);
+            }
             if new.is_narrower(&wish) {
                 terminal::say("the server gave it fewer scopes than were asked for");
             }
             out(&[new.token.expose().to_owned()])
         }
-        TokenCommand::List => out(&pats.list()?),
+        TokenCommand::List => {
+            let list = pats.list()?;
+            if list.is_empty() {
+                terminal::say("there are none; `hallpass token create NAME` makes one");
+            } else {
+                terminal::say("identifier, name, scopes, end, last use:");
+            }
+            out(&list)
+        }
         TokenCommand::Revoke { id } => {
             let words = if pats.revoke(id)? { "is revoked" } else { "was gone already" };
             terminal::say(&format!("the token `{}` {words}", crate::shown::shown(id)));

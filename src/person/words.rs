@@ -121,7 +121,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Login {
-    /// An account's name, or the URL it is to serve
+    /// An account's name, a provider's (autocom, warmhub, whet), or the URL it is to serve
     pub(super) what: Option<String>,
     /// Paste the answer back: the browser is on another machine
     #[arg(long, visible_alias = "no-browser")]
