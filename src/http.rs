@@ -10,10 +10,12 @@ use anyhow::Result;
 use hallpass_protocol::place::is_loopback;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
+use hallpass_protocol::time::from_http;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Error, Proxy, Timeout};
 use zeroize::Zeroizing;
 
+use crate::clock::now;
 use crate::failure::{fail, fail_hint};
 
 /// Token answers are a few kilobytes; large id_tokens some hundred.
@@ -39,6 +41,11 @@ pub(crate) struct Answer {
     pub(crate) body: Zeroizing<Vec<u8>>,
     /// Where a redirect that was not followed leads, without its query.
     pub(crate) location: Option<String>,
+    /// When it was asked for, by our clock and by the server's: seconds since the epoch.
+    pub(crate) asked_at: u64,
+    pub(crate) servers_time: Option<u64>,
+    /// For how many seconds the server wants to be left alone.
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// Nothing came back.
@@ -134,8 +141,9 @@ impl Http {
     ) -> std::result::Result<Answer, Unanswered> {
         let mut last = None;
         for agent in &self.agents {
+            let asked_at = now();
             match send(agent) {
-                Ok(response) => return read(url, response),
+                Ok(response) => return read(url, response, asked_at),
                 Err(why) if is_distrust(&why) => last = Some(why),
                 Err(why) => return Err(unanswered(url, &why)),
             }
@@ -214,11 +222,20 @@ fn proxy(url: &str) -> Option<Proxy> {
     Proxy::new(&named?).ok()
 }
 
-fn read(url: &str, mut response: ureq::http::Response<ureq::Body>) -> std::result::Result<Answer, Unanswered> {
+fn read(
+    url: &str,
+    mut response: ureq::http::Response<ureq::Body>,
+    asked_at: u64,
+) -> std::result::Result<Answer, Unanswered> {
     let status = response.status().as_u16();
-    let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(host);
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let location = header("location").map(host);
+    let servers_time = header("date").and_then(from_http);
+    // A date is meant by the server's clock.
+    let until = |date| Some(from_http(date)?.saturating_sub(servers_time.unwrap_or(asked_at)));
+    let retry_after = header("retry-after").and_then(|text| text.trim().parse().ok().or_else(|| until(text)));
     match response.body_mut().with_config().limit(MAX_BODY).read_to_vec() {
-        Ok(body) => Ok(Answer { status, body: Zeroizing::new(body), location }),
+        Ok(body) => Ok(Answer { status, body: Zeroizing::new(body), location, asked_at, servers_time, retry_after }),
         // A status without its body: what was asked for may have been done.
         Err(why) => Err(Unanswered::Lost(format!("{}: its answer broke off: {why}", host(url)))),
     }

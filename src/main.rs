@@ -47,6 +47,7 @@ mod provider;
 mod refresh;
 mod renew;
 mod routes;
+mod setback;
 mod shown;
 mod signals;
 mod signin;

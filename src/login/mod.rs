@@ -114,19 +114,19 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         }
         let (code, request) = paste::code(&attempt)?;
         let held = Held::begin();
-        let session = attempt.trade(&code, &request, How::Paste, now)?;
+        let session = attempt.trade(&code, &request, How::Paste)?;
         return Ok(SignedIn { session, browser: None, _held: held });
     }
     let server = attempt.server();
     let only_device = server.authorization_endpoint.is_none() && server.device_authorization_endpoint.is_some();
     if flow == Flow::Device || (flow == Flow::Auto && only_device) {
         let (grant, held) = device::grant(&attempt)?;
-        let session = attempt.session(grant, How::Device, None, now)?;
+        let session = attempt.session(grant, How::Device, None)?;
         return Ok(SignedIn { session, browser: None, _held: held });
     }
     let (code, request, callback) = browser::code(&attempt)?;
     let held = Held::begin();
-    match attempt.trade(&code, &request, How::Browser, now) {
+    match attempt.trade(&code, &request, How::Browser) {
         Ok(session) => Ok(SignedIn { session, browser: Some(callback), _held: held }),
         Err(why) => {
             callback.finish(Page::Failed);
@@ -198,10 +198,10 @@ impl Attempt<'_> {
         })
     }
 
-    fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How, now: u64) -> Result<Session> {
+    fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How) -> Result<Session> {
         let grant = self.grants()?.code(code, request).map_err(|trouble| self.no_token(trouble))?;
         let asked_for_id = self.client.scope.iter().any(|scope| scope == "openid");
-        self.session(grant, how, asked_for_id.then(|| request.nonce.expose()), now)
+        self.session(grant, how, asked_for_id.then(|| request.nonce.expose()))
     }
 
     /// A sign-in that got as far as the token endpoint and no further.
@@ -217,12 +217,14 @@ impl Attempt<'_> {
                     "check `client_id`, `client_secret_file`, `redirect_uri` and `scope`",
                 );
             }
-            Trouble::Later(why) | Trouble::Lost(why) => (Exit::Network, format!("no token: {why}")),
+            Trouble::Later(why) | Trouble::Busy(why, _) | Trouble::Lost(why) | Trouble::Unfit { why, .. } => {
+                (Exit::Network, format!("no token: {why}"))
+            }
         };
         fail_hint(exit, format!("account `{name}`: {why}"), format!("`hallpass login {name}` tries again"))
     }
 
-    fn session(&self, grant: Grant, how: How, nonce: Option<&str>, now: u64) -> Result<Session> {
+    fn session(&self, grant: Grant, how: How, nonce: Option<&str>) -> Result<Session> {
         let server = self.server();
         let mut session = Session {
             generation: 0,
@@ -239,11 +241,11 @@ impl Attempt<'_> {
             subject: None,
             tenant: self.wishes.tenant.clone(),
             how,
-            signed_in_at: now,
+            signed_in_at: grant.asked_at,
             forced_at: None,
             tokens: Vec::new(),
         };
-        take(&mut session, self.account, grant, None, nonce, now)?;
+        take(&mut session, self.account, grant, None, nonce)?;
         if session.identity.is_none() {
             session.identity = self.ask_who(&session);
         }
@@ -265,25 +267,28 @@ impl Attempt<'_> {
 }
 
 /// Puts a grant into a session: new tokens in the old ones' place, a refresh token only if there is a new one.
+///
+/// Every time in a session is by the clock of this machine, right or wrong: it is what tools compare with. So the end
+/// that an id_token names by its server's clock is brought over to ours.
 pub(crate) fn take(
     session: &mut Session,
     account: &str,
     grant: Grant,
     audience: Option<&str>,
     nonce: Option<&str>,
-    now: u64,
 ) -> Result<()> {
+    let Grant { asked_at, servers_time, .. } = grant;
     let mut tokens = vec![Token {
         kind: TokenKind::AccessToken,
         audience: audience.map(str::to_owned),
         secret: grant.access_token,
         id: fresh_id(),
-        obtained_at: now,
-        expires_at: grant.expires_in.map(|life| now.saturating_add(life)),
+        obtained_at: asked_at,
+        expires_at: grant.expires_in.map(|life| asked_at.saturating_add(life)),
         dead: false,
     }];
     if let Some(secret) = grant.id_token {
-        let claims = Claims::check(&secret, &session.issuer, &session.client_id, nonce, now)?;
+        let claims = Claims::check(&secret, &session.issuer, &session.client_id, nonce, servers_time)?;
         if session.subject.as_ref().is_some_and(|subject| *subject != claims.sub) {
             let what =
                 format!("account `{account}`: the server answered for another person than the one who signed in");
@@ -296,8 +301,8 @@ pub(crate) fn take(
             audience: None,
             secret,
             id: fresh_id(),
-            obtained_at: now,
-            expires_at: Some(claims.exp),
+            obtained_at: asked_at,
+            expires_at: Some(asked_at.saturating_add(claims.exp.saturating_sub(servers_time))),
             dead: false,
         });
     }

@@ -107,7 +107,7 @@ fn create(data: &Path, sealed: &[String]) -> Result<DataKey> {
     // No account's lock: `+` is in no name.
     let path = data.join("+key.lock");
     let until = Instant::now() + PRESENT;
-    match Lock::wait(&path, until, || Ok(None::<()>))? {
+    match Lock::wait(&path, "login", until, || Ok(None::<()>))? {
         Waited::Lock(_lock) => {
             // It looks again before it writes: whoever held the lock may have been here for the same.
             let key = keychain::create(PRESENT).map_err(|trouble| explained(&trouble))?;
