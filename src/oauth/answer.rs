@@ -91,6 +91,8 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
         }
         Some(body) if status == 200 || status == 201 => grant(endpoint, body, answer),
         _ if status == 200 => Err(Trouble::Later(format!("{endpoint} answered with something that is no token"))),
+        // RFC 6749 5.2: what a client gets that it does not know, in so many words or without.
+        _ if status == 401 => Err(Trouble::Refused(format!("{endpoint} answered with status 401"))),
         _ => {
             let why = format!("{endpoint} answered with status {status}");
             Err(match answer.retry_after {

@@ -287,6 +287,23 @@ pub(crate) fn keychain_words(data: &Path) -> Result<String> {
     unlock::in_words(&sealed_names(data)?)
 }
 
+/// The mode of a record's file, where others than its owner can read it. The next save narrows it.
+#[cfg(unix)]
+pub(crate) fn too_open(data: &Path, name: &str, kind: &Kind) -> Option<(PathBuf, u32)> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = match kind {
+        Kind::Plain => data.join(name),
+        Kind::Sealed(id) => data.join(format!("{name}@{id}")),
+    };
+    let mode = path.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some((path, mode))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn too_open(_: &Path, _: &str, _: &Kind) -> Option<(PathBuf, u32)> {
+    None
+}
+
 /// Where and how, in words that hide nothing.
 pub(crate) fn in_words(data: &Path, name: &str, kind: &Kind) -> String {
     match kind {

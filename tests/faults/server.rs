@@ -6,12 +6,7 @@ use crate::answers::{At, Fault};
 use crate::idp::Idp;
 use crate::world::World;
 
-/// A world whose access token has just expired.
-fn expired(idp: &Idp) -> World {
-    let world = World::signed_in(idp);
-    world.shift(4000);
-    world
-}
+use super::expired;
 
 #[test]
 fn no_status_but_invalid_grant_costs_a_session() {
