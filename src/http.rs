@@ -11,7 +11,11 @@ use hallpass_protocol::place::is_loopback;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 use hallpass_protocol::time::from_http;
+use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error, Proxy, Timeout};
 use zeroize::Zeroizing;
 
@@ -139,6 +143,10 @@ impl Http {
         url: &str,
         send: impl Fn(&Agent) -> std::result::Result<ureq::http::Response<ureq::Body>, Error>,
     ) -> std::result::Result<Answer, Unanswered> {
+        // ureq asks for names on a thread of its own, and panics where there is none to be had.
+        if let Err(why) = std::thread::Builder::new().spawn(|| ()) {
+            return Err(Unanswered::NotSent(format!("{}: no thread can be started: {why}", host(url))));
+        }
         let mut last = None;
         for agent in &self.agents {
             let asked_at = now();
@@ -156,8 +164,26 @@ impl Http {
     }
 }
 
+/// The system's resolver. Whatever its trouble is, nothing was sent: ureq's own error does not say so.
+#[derive(Debug, Default)]
+struct Names(DefaultResolver);
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, Error> {
+        self.0.resolve(uri, config, timeout).map_err(|why| match why {
+            Error::Timeout(_) => why,
+            _ => Error::HostNotFound,
+        })
+    }
+}
+
 fn agent(roots: RootCerts) -> Agent {
-    Agent::config_builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false) // a 400 has the OAuth error in its body
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -167,8 +193,8 @@ fn agent(roots: RootCerts) -> Agent {
         .user_agent(concat!("hallpass/", env!("CARGO_PKG_VERSION")))
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .proxy(None) // chosen for each request
-        .build()
-        .into()
+        .build();
+    Agent::with_parts(config, DefaultConnector::default(), Names::default())
 }
 
 fn certificates(file: &Path) -> Result<RootCerts> {
@@ -272,7 +298,7 @@ fn unanswered(url: &str, why: &Error) -> Unanswered {
 /// ureq's words, where ours would not be clearer.
 fn plain(why: &Error) -> String {
     match why {
-        Error::HostNotFound => "this name is not known".into(),
+        Error::HostNotFound => "its name is not known, or nobody is there to ask for it".into(),
         Error::Timeout(_) => "no answer in time".into(),
         Error::ConnectionFailed => "no connection".into(),
         Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => "the connection was refused".into(),

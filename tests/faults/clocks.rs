@@ -123,6 +123,7 @@ fn a_sign_in_that_slept_ends_once() {
 fn a_code_that_expired_meanwhile_is_5() {
     let idp = Idp::builder().device(Device::script(&[Poll::Pending])).start();
     let world = World::new(&idp);
+    world.browser(Behaviour::Ignore);
     let login = world.start(&["login", "work", "--device"]);
     until("a code", || (!idp.calls(At::Device).is_empty()).then_some(()));
     login.signal(rustix::process::Signal::STOP);

@@ -16,7 +16,8 @@ fn the_order_in_which_a_refresh_reaches_the_disk() {
     let idp = Idp::start();
     let world = expired(&idp);
     let Some((_, log)) = traced(&world, &["get"], "") else { return };
-    let steps = calls(&log, &["fsync", "sendto", "rename"]);
+    let mut steps = calls(&log, &["fsync", "sendto", "rename"]);
+    steps.retain(|line| !line.contains("/routes/")); // which are no secret and no loss
     let names: Vec<_> = steps.iter().filter_map(|line| line.split_whitespace().nth(1)?.split('(').next()).collect();
     let mut order = names.clone();
     order.dedup();
@@ -140,9 +141,9 @@ fn interrupted_calls_go_on() {
     for inject in [
         "flock:error=EINTR:when=1",
         "flock:error=EINTR:when=2",
-        "read:error=EINTR:when=1+3",
+        "read:error=EINTR:when=1+2",
         "write:error=EINTR:when=1+2",
-        "openat:error=EINTR:when=1+4",
+        "openat:error=EINTR:when=1+2",
         "fallocate:error=EINTR:when=1",
         "fallocate:error=EOPNOTSUPP",
         "fallocate:error=ENOSYS",
@@ -153,7 +154,14 @@ fn interrupted_calls_go_on() {
     ] {
         let idp = Idp::start();
         let world = expired(&idp);
-        let Some(done) = injected(&world, &["-e", &format!("inject={inject}")], &["get"]) else { return };
+        // Of our own files only: the system's loader of programs knows no second try.
+        let (record, next) = (world.data("work"), world.data("work.next"));
+        let (record, next, option) = (record.to_str().unwrap(), next.to_str().unwrap(), format!("inject={inject}"));
+        let mut options = vec!["-e", &option];
+        if ["read", "write", "openat"].iter().any(|call| inject.starts_with(call)) {
+            options.extend(["-P", record, "-P", next]);
+        }
+        let Some(done) = injected(&world, &options, &["get"]) else { return };
         assert!(idp.live_access_token(done.clone().expect(0).out.trim_end()), "{inject}: {done:?}");
         sound(&idp, &world);
         assert_eq!(idp.count("refresh_token"), 1, "{inject}");

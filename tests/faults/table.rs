@@ -37,7 +37,7 @@ fn every_fault_has_its_line_and_every_named_test_exists() {
     assert!(known.contains("faults::table::every_fault_has_its_line_and_every_named_test_exists"), "{known:?}");
     let table = fs::read_to_string(root.join("integrations/faults/README.md")).unwrap();
     let mut lines = BTreeMap::new();
-    for line in table.lines().filter(|line| line.starts_with("| F")) {
+    for line in table.lines().filter(|line| line.starts_with("| F") && !line.starts_with("| Fault ")) {
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let [fault, _, named, promise] = cells[..] else { panic!("not four cells: {line}") };
         let number: u32 = fault.trim_start_matches('F').parse().unwrap();
