@@ -1,5 +1,11 @@
 //! What the token endpoint answers, right, wrong or cut: the session is kept unless the server says that it has ended.
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
@@ -7,7 +13,7 @@ use serde_json::json;
 use crate::answers::{At, Fault};
 use crate::grants::now;
 use crate::idp::Idp;
-use crate::runs::Running;
+use crate::runs::{Running, until};
 use crate::world::World;
 
 use super::wire::{Wire, ok};
@@ -101,16 +107,31 @@ fn a_pause_is_no_obstacle_to_what_needs_no_refresh() {
 /// F79, F80: whoever waited shares the failure, of any kind: one request from the whole crowd.
 #[test]
 fn waiters_share_a_failure() {
-    for fault in [Fault::Status(500, vec![], "oops"), Fault::Status(400, vec![JSON], r#"{"error":"invalid_client"}"#)] {
-        let idp = Idp::builder().latency(3000).start();
+    for (status, body) in [("500 Oops", ""), ("400 Bad Request", r#"{"error":"invalid_client"}"#)] {
+        let idp = Idp::start();
         let world = expired(&idp);
-        idp.always(At::Token, fault.clone());
-        let crowd: Vec<_> = (0..20).map(|_| world.start(&["get"])).collect();
-        let ends: Vec<_> = crowd.into_iter().map(Running::end).collect();
-        let words: std::collections::BTreeSet<_> =
-            ends.into_iter().map(|done| done.refused(&[6, 10], &["work"]).err).collect();
-        assert_eq!((words.len(), idp.count("refresh_token")), (1, 1), "{fault:?}: {words:?}");
-        idp.heal();
+        let gate = Arc::new(AtomicBool::new(false));
+        let (answer, held) = (format!("HTTP/1.1 {status}\r\nConnection: close\r\n\r\n{body}"), gate.clone());
+        let wire = Wire::start(move |mut stream| {
+            while !held.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        {
+            let _detour = wire.takes_over(&world);
+            let crowd: Vec<_> = (0..20).map(|_| world.start(&["get"])).collect();
+            if cfg!(target_os = "linux") {
+                let waits = |caller: &&Running| caller.sleeps() >= 10;
+                until("the crowd to wait", || (crowd.iter().filter(waits).count() == 19).then_some(()));
+            } else {
+                std::thread::sleep(Duration::from_secs(3));
+            }
+            gate.store(true, Ordering::SeqCst);
+            let ends = crowd.into_iter().map(Running::end);
+            let words: BTreeSet<_> = ends.map(|done| done.refused(&[6, 10], &["work"]).err).collect();
+            assert_eq!((words.len(), wire.requests()), (1, 1), "{status}: {words:?}");
+        }
         sound(&idp, &world);
     }
 }

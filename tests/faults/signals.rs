@@ -33,7 +33,7 @@ fn a_sign_in_that_is_cancelled_says_so() {
 #[test]
 fn a_signal_waits_for_the_commit() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        let idp = Idp::builder().latency(700).start();
+        let idp = Idp::builder().latency(1500).start();
         let world = expired(&idp);
         let before = world.record()["generation"].as_u64();
         let caller = world.start(&["get"]);

@@ -15,21 +15,34 @@ fn who_holds_the_lock_of_a_refresh_is_on_the_screen() {
     if !has("setsid") {
         return;
     }
-    let idp = Idp::builder().latency(4000).start();
+    let idp = Idp::start();
     let world = expired(&idp);
-    let mut holder = world.command(&["header"]).stdout(std::process::Stdio::null()).spawn().unwrap();
-    until("the request", || (idp.count("refresh_token") == 1).then_some(()));
+    let held = hold(&world, "work.lock");
     let quiet = Running::start(world.command(&["get"]));
     let person = Terminal::run(&world, "exec \"$HALLPASS\" get");
+    until("the line", || person.screen().contains("waiting").then_some(()));
+    until("the tool to wait as long", || (quiet.sleeps() >= 50).then_some(()));
+    drop(held);
     let (shown, silent) = (person.end().expect(0).out, quiet.end().expect(0));
-    assert!(holder.wait().unwrap().success());
-    let line = shown.lines().find(|line| line.starts_with("hallpass: waiting: ")).expect(&shown);
-    for word in ["`hallpass header`", &format!("pid {}", holder.id()), "work.lock", "since 20"] {
-        assert!(line.contains(word), "no {word}: {shown}");
-    }
+    let lock = world.data("work.lock");
+    let line = format!("hallpass: waiting: {HOLDER} has held `{}` since {SINCE}", lock.display());
+    assert_eq!(shown.lines().filter(|shown| shown.trim_end() == line).count(), 1, "{shown}");
     assert_eq!(shown.matches("waiting").count(), 1, "{shown}");
     assert_eq!(silent.err, "", "a tool's stderr");
     assert!(shown.contains(silent.out.trim_end()));
+    assert_eq!(idp.count("refresh_token"), 1);
+}
+
+const HOLDER: &str = "`hallpass kubectl` (pid 4242)";
+const SINCE: &str = "2026-11-22T12:34:56Z";
+
+/// Holds a lock of the world as a hallpass does.
+fn hold(world: &World, name: &str) -> File {
+    let mut file = File::options().write(true).create(true).truncate(false).open(world.data(name)).unwrap();
+    file.lock().unwrap();
+    let line = format!("{:127}\n", r#"{"pid":4242,"command":"kubectl","since":1795350896}"#);
+    file.write_all(line.as_bytes()).unwrap();
+    file
 }
 
 #[test]
@@ -49,10 +62,7 @@ fn who_signs_in_is_on_the_screen() {
     let shown = tool.end().expect(0).out;
     assert!(shown.contains("hallpass: waiting: `hallpass get` (pid "), "{shown}");
     // `login` says so at once, wherever its words go.
-    let file = File::options().write(true).open(world.data("work.signin")).unwrap();
-    file.lock().unwrap();
-    let line = format!("{:127}\n", r#"{"pid":4242,"command":"kubectl","since":1795350896}"#);
-    (&file).write_all(line.as_bytes()).unwrap();
+    let _held = hold(&world, "work.signin");
     let done = world.with_person(&["login", "work", "--timeout", "1"]);
-    done.refused(&[8], &["`hallpass kubectl` (pid 4242)", "since 2026-11-22T12:34:56Z", "waiting for it to end"]);
+    done.refused(&[8], &[HOLDER, SINCE, "waiting for it to end"]);
 }
