@@ -1,4 +1,4 @@
-//! Unix seconds as RFC 3339 text
+//! Unix seconds as RFC 3339 text, and from the text that HTTP uses
 //!
 //! in UTC and whole seconds, which is what kubectl, bazel and AWS read (a fraction fails in bazel).
 
@@ -31,9 +31,33 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (era * 400 + year + u64::from(month <= 2), month, day)
 }
 
+/// Seconds since the epoch for `Sun, 06 Nov 1994 08:49:37 GMT`, the one form of a date that HTTP lets a server send
+/// (RFC 9110 5.6.7). `None` for anything else, and for what was before 1970.
+#[must_use]
+pub fn from_http(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_, date) = text.trim().split_once(", ")?;
+    let mut words = date.split(' ');
+    let number = |text: Option<&str>, below: u64| text?.parse().ok().filter(|number: &u64| *number < below);
+    let day = number(words.next(), 32)?;
+    let month = words.next().and_then(|word| MONTHS.iter().position(|month| *month == word))?;
+    let year = number(words.next(), 10_000)?;
+    let mut clock = words.next()?.split(':');
+    let (hour, minute) = (number(clock.next(), 24)?, number(clock.next(), 60)?);
+    let second = number(clock.next(), 61)?; // a leap second
+    if words.next() != Some("GMT") || words.next().is_some() || clock.next().is_some() || year < 1970 || day < 1 {
+        return None;
+    }
+    // As in `civil`: years begin in March.
+    let from_march = (month as u64 + 10) % 12;
+    let year = if month < 2 { year - 1 } else { year };
+    let of_era = (year % 400) * 365 + (year % 400) / 4 - (year % 400) / 100 + (153 * from_march + 2) / 5 + day - 1;
+    Some(((year / 400 * 146_097 + of_era).checked_sub(719_468)? * 24 + hour) * 3_600 + minute * 60 + second)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{from_http, rfc3339};
 
     #[test]
     fn known_moments() {
@@ -46,6 +70,26 @@ mod tests {
             (u64::MAX, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(rfc3339(seconds), text);
+        }
+    }
+
+    #[test]
+    fn dates_of_http() {
+        for (text, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(784_111_777)),
+            ("Tue, 29 Feb 2000 00:00:00 GMT", Some(951_782_400)),
+            ("Sun, 22 Nov 2026 12:34:56 GMT", Some(1_795_350_896)),
+            ("Mon, 01 Mar 2100 00:00:00 GMT", Some(4_107_542_400)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+            ("Sun Nov  6 08:49:37 1994", None),
+            ("Sun, 06 Nov 1994 08:49:37 CET", None),
+            ("Sun, 06 Nov 1994 25:49:37 GMT", None),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None),
+            ("120", None),
+            ("", None),
+        ] {
+            assert_eq!(from_http(text), seconds, "{text}");
         }
     }
 }

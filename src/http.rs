@@ -10,10 +10,16 @@ use anyhow::Result;
 use hallpass_protocol::place::is_loopback;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
+use hallpass_protocol::time::from_http;
+use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error, Proxy, Timeout};
 use zeroize::Zeroizing;
 
+use crate::clock::now;
 use crate::failure::{fail, fail_hint};
 
 /// Token answers are a few kilobytes; large id_tokens some hundred.
@@ -41,6 +47,11 @@ pub(crate) struct Answer {
     pub(crate) location: Option<String>,
     /// Its `WWW-Authenticate`.
     pub(crate) challenge: Option<String>,
+    /// When it was asked for, by our clock and by the server's: seconds since the epoch.
+    pub(crate) asked_at: u64,
+    pub(crate) servers_time: Option<u64>,
+    /// For how many seconds the server wants to be left alone.
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// Nothing came back.
@@ -134,10 +145,15 @@ impl Http {
         url: &str,
         send: impl Fn(&Agent) -> std::result::Result<ureq::http::Response<ureq::Body>, Error>,
     ) -> std::result::Result<Answer, Unanswered> {
+        // ureq asks for names on a thread of its own, and panics where there is none to be had.
+        if let Err(why) = std::thread::Builder::new().spawn(|| ()) {
+            return Err(Unanswered::NotSent(format!("{}: no thread can be started: {why}", host(url))));
+        }
         let mut last = None;
         for agent in &self.agents {
+            let asked_at = now();
             match send(agent) {
-                Ok(response) => return read(url, response),
+                Ok(response) => return read(url, response, asked_at),
                 Err(why) if is_distrust(&why) => last = Some(why),
                 Err(why) => return Err(unanswered(url, &why)),
             }
@@ -150,8 +166,26 @@ impl Http {
     }
 }
 
+/// The system's resolver. Whatever its trouble is, nothing was sent: ureq's own error does not say so.
+#[derive(Debug, Default)]
+struct Names(DefaultResolver);
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, Error> {
+        self.0.resolve(uri, config, timeout).map_err(|why| match why {
+            Error::Timeout(_) => why,
+            _ => Error::HostNotFound,
+        })
+    }
+}
+
 fn agent(roots: RootCerts) -> Agent {
-    Agent::config_builder()
+    let config = Agent::config_builder()
         .http_status_as_error(false) // a 400 has the OAuth error in its body
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -161,8 +195,8 @@ fn agent(roots: RootCerts) -> Agent {
         .user_agent(concat!("hallpass/", env!("CARGO_PKG_VERSION")))
         .tls_config(TlsConfig::builder().root_certs(roots).build())
         .proxy(None) // chosen for each request
-        .build()
-        .into()
+        .build();
+    Agent::with_parts(config, DefaultConnector::default(), Names::default())
 }
 
 fn certificates(file: &Path) -> Result<RootCerts> {
@@ -216,12 +250,24 @@ fn proxy(url: &str) -> Option<Proxy> {
     Proxy::new(&named?).ok()
 }
 
-fn read(url: &str, mut response: ureq::http::Response<ureq::Body>) -> std::result::Result<Answer, Unanswered> {
+fn read(
+    url: &str,
+    mut response: ureq::http::Response<ureq::Body>,
+    asked_at: u64,
+) -> std::result::Result<Answer, Unanswered> {
     let status = response.status().as_u16();
-    let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(host);
-    let challenge = response.headers().get("www-authenticate").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let location = header("location").map(host);
+    let challenge = header("www-authenticate").map(str::to_owned);
+    let servers_time = header("date").and_then(from_http);
+    // A date is meant by the server's clock.
+    let until = |date| Some(from_http(date)?.saturating_sub(servers_time.unwrap_or(asked_at)));
+    let retry_after = header("retry-after").and_then(|text| text.trim().parse().ok().or_else(|| until(text)));
     match response.body_mut().with_config().limit(MAX_BODY).read_to_vec() {
-        Ok(body) => Ok(Answer { status, body: Zeroizing::new(body), location, challenge }),
+        Ok(body) => {
+            let body = Zeroizing::new(body);
+            Ok(Answer { status, body, location, challenge, asked_at, servers_time, retry_after })
+        }
         // A status without its body: what was asked for may have been done.
         Err(why) => Err(Unanswered::Lost(format!("{}: its answer broke off: {why}", host(url)))),
     }
@@ -258,7 +304,7 @@ fn unanswered(url: &str, why: &Error) -> Unanswered {
 /// ureq's words, where ours would not be clearer.
 fn plain(why: &Error) -> String {
     match why {
-        Error::HostNotFound => "this name is not known".into(),
+        Error::HostNotFound => "its name is not known, or nobody is there to ask for it".into(),
         Error::Timeout(_) => "no answer in time".into(),
         Error::ConnectionFailed => "no connection".into(),
         Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => "the connection was refused".into(),

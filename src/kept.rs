@@ -17,7 +17,7 @@ use crate::account::StoreWish;
 use crate::clock::now;
 use crate::config::{self, Keep};
 use crate::failure::fail;
-use crate::lock::{Lock, Waited};
+use crate::lock::{self, Lock, Waited};
 use crate::paths::{Paths, set};
 use crate::presence::is_ci;
 use crate::store::{self, Kind, Shelf, Stored};
@@ -116,8 +116,9 @@ fn change(
         return Ok(());
     }
     let path = store::beside(data, name, "lock");
-    let Waited::Lock(_lock) = Lock::wait(&path, Instant::now() + Duration::from_secs(20), || Ok(None::<()>))? else {
-        return Err(fail(Exit::Busy, format!("{place}: another hallpass holds `{}`", path.display())));
+    let until = Instant::now() + Duration::from_secs(20);
+    let Waited::Lock(_lock) = Lock::wait(&path, "store", until, || Ok(None::<()>))? else {
+        return Err(fail(Exit::Busy, format!("{place}: {}", lock::holder(&path))));
     };
     let (mut record, shelf) = match (load(data, name, place)?, shelf) {
         (Some(Stored { value, .. }), Some(shelf)) | (Some(Stored { value, shelf }), None) => (value, shelf),
@@ -133,7 +134,7 @@ fn change(
     }
     record.generation += 1;
     if matches!(shelf.kind(), Kind::Sealed(_)) {
-        std::fs::write(&mark, b"")
+        store::write_small(&mark, b"")
             .map_err(|why| fail(Exit::Store, format!("`{}` cannot be written: {why}", mark.display())))?;
     }
     shelf.save(&record, record.generation)

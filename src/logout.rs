@@ -11,7 +11,7 @@ use crate::account::{Account, Client};
 use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
-use crate::lock::{Lock, Waited};
+use crate::lock::{self, Lock, Waited};
 use crate::oauth::{self, Grants};
 use crate::paths::Paths;
 use crate::routes;
@@ -55,7 +55,14 @@ pub(crate) fn account(paths: &Paths, name: &str, reach: Reach) -> Result<String>
     }
     let _lock = if has_record { Some(lock(paths, name)?) } else { None };
     // A record that cannot be read cannot be revoked either; it goes all the same.
-    let stored: Option<Stored<Session>> = store::load(&paths.data, name, sealed, store::BACKGROUND).unwrap_or_default();
+    let load = || store::load(&paths.data, name, sealed, store::BACKGROUND).unwrap_or_default();
+    let mut stored: Option<Stored<Session>> = load();
+    // A refresh that was cut short before its rename has left the token that is to be revoked beside the record.
+    if let Some(Stored { value, shelf }) = &stored
+        && shelf.settle(value.generation).is_ok()
+    {
+        stored = load();
+    }
     let told = match &stored {
         // Others may use a token that was pasted in: it is revoked only when that is asked for.
         Some(stored) if reach == Reach::Everywhere || (reach == Reach::Usual && stored.value.how != How::Token) => {
@@ -90,9 +97,9 @@ pub(crate) fn account(paths: &Paths, name: &str, reach: Reach) -> Result<String>
 
 fn lock(paths: &Paths, name: &str) -> Result<Lock> {
     let path = store::beside(&paths.data, name, "lock");
-    match Lock::wait(&path, Instant::now() + Duration::from_secs(45), || Ok(None::<()>))? {
+    match Lock::wait(&path, "logout", Instant::now() + Duration::from_secs(45), || Ok(None::<()>))? {
         Waited::Lock(lock) => Ok(lock),
-        _ => Err(fail(Exit::Busy, format!("account `{name}`: another hallpass holds `{}`", path.display()))),
+        _ => Err(fail(Exit::Busy, format!("account `{name}`: {}", lock::holder(&path)))),
     }
 }
 

@@ -8,6 +8,7 @@
 //!         login/   logout   enrol   connect/       browser, paste, device, token | out | new accounts | links
 //!       oauth/ discovery resource tenants pats    what the authorization server and the provider are asked
 //!       routes  choice  environment     kept       which account answers | passwords of places nobody serves
+//!                    setback                       what went wrong, for those who waited
 //!         config/   store/    lock   presence      as configured | where it is kept | one at a time | is a person there
 //!      account  provider  need  token  http  ...   small facts, and the way to a server
 //!     ================ protocol (crate) =======    what tools say; no I/O
@@ -48,6 +49,7 @@ mod refresh;
 mod renew;
 mod resource;
 mod routes;
+mod setback;
 mod setup;
 mod shown;
 mod signals;

@@ -77,5 +77,14 @@ fn folder(folder: Folder) -> Result<PathBuf> {
             }
         },
     };
+    // What no system call takes is the configuration's trouble and not the store's.
+    let too_long = |part: &std::ffi::OsStr| part.len() > LONGEST_NAME;
+    if base.as_os_str().len() > LONGEST_PATH || base.iter().any(too_long) {
+        return Err(fail(Exit::Config, format!("the folder that {} or HOME names is too long", folder.variable)));
+    }
     Ok(base.join("hallpass"))
 }
+
+/// What is left of PATH_MAX with the names of our own files.
+const LONGEST_PATH: usize = 4096 - 512;
+const LONGEST_NAME: usize = 255;

@@ -3,7 +3,8 @@
 //! The caller holds the record's lock. The intent is on disk before the request leaves, so that a process that dies in
 //! between leaves word for the next one; signals wait from there to the commit.
 
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use hallpass_protocol::secret::Secret;
@@ -11,11 +12,13 @@ use hallpass_protocol::talk::{Exit, Failure};
 use hallpass_protocol::time::rfc3339;
 
 use crate::account::Client;
+use crate::clock::now;
 use crate::failure::{self, fail_hint};
 use crate::http::Http;
 use crate::login;
 use crate::need::{Need, YOUNG, no_such_token};
 use crate::oauth::{self, Grant, Grants, Trouble};
+use crate::setback;
 use crate::signals::Held;
 use crate::store::{Intent, Shelf, Writer};
 use crate::terminal;
@@ -38,6 +41,10 @@ pub(crate) struct Refresh<'a> {
     pub(crate) need: &'a Need,
     /// What a waiting process may tell its person that we are doing.
     pub(crate) command: &'a str,
+    /// Where a failure is left for the others.
+    pub(crate) setback: &'a Path,
+    /// When the caller came: it may have waited since.
+    pub(crate) began: SystemTime,
     pub(crate) now: u64,
 }
 
@@ -61,35 +68,50 @@ impl Refresh<'_> {
             return Err(no_such_token(name, need));
         }
         let fingerprint = fingerprint(&token);
-        let attempt = match pending.filter(|intent| intent.refresh == fingerprint) {
-            None => 1,
+        let (attempt, since) = match pending.filter(|intent| intent.refresh == fingerprint) {
+            None => (1, now),
             // Somebody sent it and heard nothing. While the access token works nothing is lost by waiting.
             Some(_) if usable => return Ok(Outcome::Good(Box::new(session))),
-            Some(intent) if now.saturating_sub(intent.since) >= REPLAY_TIME => 1,
+            // One of the future was written before somebody set the clock back.
+            Some(intent) if now.abs_diff(intent.since) >= REPLAY_TIME => (1, now),
             Some(intent) if intent.attempt > REPLAYS => {
-                return Err(self.lost("its server has not answered three times in ten seconds"));
+                return Err(self.lost("its server has not answered three times in ten seconds").into());
             }
-            Some(intent) => intent.attempt + 1,
+            Some(intent) => (intent.attempt + 1, intent.since),
         };
+        match setback::shared(self.setback, self.began) {
+            Some(_) if usable => return Ok(Outcome::Good(Box::new(session))),
+            Some(failure) => return Err(failure.into()),
+            None => {}
+        }
         let _held = Held::begin(); // until the commit nothing may cut us short
-        match self.spend(&session, shelf, &token, &fingerprint, attempt) {
+        let intent = Intent {
+            generation: session.generation + 1,
+            refresh: fingerprint,
+            attempt,
+            since,
+            pid: std::process::id(),
+            command: self.command.chars().take(32).collect(),
+        };
+        match self.spend(&session, shelf, &token, intent) {
             Ok(Spent::Grant(grant, writer)) => self.commit(session, grant, writer),
+            Ok(Spent::Unfit(why, token, writer)) => {
+                let session = Session { generation: session.generation + 1, refresh_token: Some(token), ..session };
+                writer.commit(&session)?;
+                if usable { Ok(Outcome::Good(Box::new(session))) } else { Err(self.lost(&why).into()) }
+            }
             Ok(Spent::Ended(words)) => self.ended(session, shelf, &words),
-            // What is in hand is good: the trouble shows again when it is not.
-            Ok(Spent::Not(_)) | Err(_) if usable => Ok(Outcome::Good(Box::new(session))),
-            Ok(Spent::Not(why)) => Err(self.lost(&why)),
+            Ok(Spent::Not(failure, pause)) => {
+                setback::leave(self.setback, &failure, pause);
+                // What is in hand is good: the trouble shows again when it is not.
+                if usable { Ok(Outcome::Good(Box::new(session))) } else { Err(failure.into()) }
+            }
+            Err(_) if usable => Ok(Outcome::Good(Box::new(session))),
             Err(why) => Err(why),
         }
     }
 
-    fn spend<'s>(
-        self,
-        session: &Session,
-        shelf: &'s Shelf,
-        token: &Secret,
-        fingerprint: &str,
-        mut attempt: u32,
-    ) -> Result<Spent<'s>> {
+    fn spend<'s>(self, session: &Session, shelf: &'s Shelf, token: &Secret, mut intent: Intent) -> Result<Spent<'s>> {
         let http = Http::new(self.client.ca_file.as_deref())?;
         let grants = Grants {
             http: &http,
@@ -101,47 +123,42 @@ impl Refresh<'_> {
         let extra = oauth::resource(self.client, self.need.audience.as_deref());
         let began = Instant::now();
         loop {
-            let intent = Intent {
-                generation: session.generation + 1,
-                refresh: fingerprint.to_owned(),
-                attempt,
-                since: self.now,
-                pid: std::process::id(),
-                command: self.command.chars().take(32).collect(),
-            };
             let writer = shelf.begin(&intent)?;
             match grants.refresh(token, &extra) {
                 Ok(grant) => return Ok(Spent::Grant(grant, writer)),
                 // It may have been spent: the intent stays on disk. Sent again only if nothing else is left.
                 Err(Trouble::Lost(why)) => {
-                    let too_late = attempt > REPLAYS || began.elapsed() >= REPLAY_SPAN;
+                    let too_late = intent.attempt > REPLAYS || began.elapsed() >= REPLAY_SPAN;
                     if too_late || self.need.usable(session, self.now) {
-                        return Ok(Spent::Not(why));
+                        return Ok(Spent::Not(self.lost(&why), 0));
                     }
-                    attempt += 1;
+                    intent.attempt += 1;
                 }
+                Err(Trouble::Unfit { why, refresh_token: Some(token) }) => return Ok(Spent::Unfit(why, token, writer)),
                 Err(trouble) => {
                     writer.abandon();
-                    return match trouble {
-                        Trouble::Ended(words) => Ok(Spent::Ended(words)),
-                        Trouble::Refused(words) => Err(fail_hint(
-                            Exit::Config,
-                            format!("account `{}`: the token endpoint refuses its client: {words}", self.name),
-                            "check `client_id`, `client_secret_file` and `scope`; the session is kept",
-                        )),
-                        Trouble::Later(why) | Trouble::Lost(why) => Ok(Spent::Not(why)),
-                    };
+                    return Ok(match trouble {
+                        Trouble::Ended(words) => Spent::Ended(words),
+                        Trouble::Refused(words) => Spent::Not(self.refused(&words), 0),
+                        Trouble::Busy(why, pause) => {
+                            let until = rfc3339(now().saturating_add(pause.min(setback::LONGEST)));
+                            Spent::Not(self.lost(&format!("{why}; it is left alone until {until}")), pause)
+                        }
+                        Trouble::Later(why) | Trouble::Lost(why) | Trouble::Unfit { why, .. } => {
+                            Spent::Not(self.lost(&why), 0)
+                        }
+                    });
                 }
             }
         }
     }
 
     fn commit(self, mut session: Session, grant: Grant, writer: Writer<'_>) -> Result<Outcome> {
-        let Self { name, need, now, .. } = self;
+        let Self { name, need, .. } = self;
         session.generation += 1;
         let old = session.clone();
-        let refresh_token = grant.refresh_token.clone();
-        if let Err(why) = login::take(&mut session, name, grant, need.audience.as_deref(), None, now) {
+        let (refresh_token, asked_at) = (grant.refresh_token.clone(), grant.asked_at);
+        if let Err(why) = login::take(&mut session, name, grant, need.audience.as_deref(), None) {
             // Whatever else is wrong with the answer: the old refresh token is spent, and this is the new one.
             writer.commit(&Session { refresh_token: refresh_token.or(old.refresh_token.clone()), ..old })?;
             return Err(why);
@@ -151,8 +168,8 @@ impl Refresh<'_> {
             terminal::explain(&failure::of(&why));
         }
         match need.token(&session) {
-            Some(token) if token.is_usable(now) => Ok(Outcome::Good(Box::new(session))),
-            Some(token) if token.obtained_at == now => {
+            Some(token) if token.is_usable(asked_at) => Ok(Outcome::Good(Box::new(session))),
+            Some(token) if token.obtained_at == asked_at => {
                 let what = format!("account `{name}`: its server gives out tokens that have expired already");
                 Err(fail_hint(Exit::Network, what, "is this machine's clock right?"))
             }
@@ -209,22 +226,31 @@ impl Refresh<'_> {
     /// A refresh a moment ago brought no token of this kind (some servers give an id_token only at the sign-in):
     /// another would bring none either, for every caller anew.
     fn was_of_no_use(self, session: &Session) -> bool {
-        let age = |token: &Token| self.now.saturating_sub(token.obtained_at);
+        let age = |token: &Token| self.now.abs_diff(token.obtained_at);
         let others = session.tokens.iter().filter(|token| token.audience == self.need.audience);
         let just_now = others.map(age).min().is_some_and(|newest| newest < YOUNG);
         just_now && self.need.token(session).is_none_or(|token| !token.dead && age(token) >= YOUNG)
     }
 
-    fn lost(self, why: &str) -> anyhow::Error {
+    fn refused(self, words: &str) -> Failure {
+        let what = format!("account `{}`: the token endpoint refuses its client: {words}", self.name);
+        Failure::new(Exit::Config, what)
+            .hint("check `client_id`, `client_secret_file` and `scope`; the session is kept")
+    }
+
+    fn lost(self, why: &str) -> Failure {
         let what = format!("account `{}`: no new token: {why}", self.name);
-        fail_hint(Exit::Network, what, "try again; the session is kept")
+        Failure::new(Exit::Network, what).hint("try again; the session is kept")
     }
 }
 
 enum Spent<'a> {
     Grant(Grant, Writer<'a>),
+    /// A token that cannot be used, and the refresh token that came with it.
+    Unfit(String, Secret, Writer<'a>),
     Ended(String),
-    Not(String),
+    /// Nobody is to ask again for so many seconds.
+    Not(Failure, u64),
 }
 
 /// Which refresh token is meant, without saying anything about it.

@@ -12,12 +12,12 @@ use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Exit, Failure, Request, Target, Verb};
 
-use crate::account::{Client, Flow};
+use crate::account::{Account, Client, Flow};
 use crate::choice::{Choice, Rule};
 use crate::clock::now;
 use crate::config;
 use crate::failure::{fail, fail_hint};
-use crate::lock::{Lock, Waited};
+use crate::lock::{self, Lock, Waited};
 use crate::need::{Need, YOUNG, no_such_token};
 use crate::paths::Paths;
 use crate::refresh::{Outcome, Refresh};
@@ -47,6 +47,7 @@ pub(crate) struct Renewal<'a> {
 impl Renewal<'_> {
     /// A session that meets the need: refreshed, or signed in for where a person may be asked.
     pub(crate) fn renew(self, need: &Need, no_prompt: Option<&'static str>) -> Result<Session> {
+        let began = SystemTime::now();
         let stored = self.load(self.rule.sealed)?.map(|stored| stored.value);
         let seen = stored.as_ref().map(|session| session.generation);
         let brought = stored.is_some_and(|session| session.how == How::Token);
@@ -55,23 +56,29 @@ impl Renewal<'_> {
             Waited::Answer(session) => return Ok(session),
             Waited::TooLong => return Err(self.waited_too_long()),
         };
-        let why = match self.refresh(need, self.rule.sealed)? {
+        let locked = Self { now: now(), ..self }; // we may have waited for a good part of a token's life
+        let why = match locked.refresh(need, self.rule.sealed, began)? {
             Outcome::Good(session) => return Ok(*session),
             Outcome::SignIn(why) => why,
         };
         drop(lock);
-        self.sign_in(need, why, brought, no_prompt)
+        locked.sign_in(need, why, brought, no_prompt)
     }
 
     /// Refreshes while the token is still good, if nobody else does and none has tried within a minute. In line: a
     /// process left behind to do it could be killed with the only refresh token in its hands.
     pub(crate) fn ahead(self, need: &Need) -> Option<Session> {
         let mark = self.beside("ahead");
-        let set_mark = || OpenOptions::new().write(true).create_new(true).open(&mark).is_ok();
+        let set_mark = || {
+            let mut options = OpenOptions::new();
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.write(true).create_new(true).open(&mark).is_ok()
+        };
         if !set_mark() && (!is_older(&mark, AHEAD_TIME) || std::fs::remove_file(&mark).is_err() || !set_mark()) {
             return None;
         }
-        let _lock = Lock::try_take(&self.beside("lock")).ok()??;
+        let _lock = Lock::try_take(&self.beside("lock"), self.command).ok()??;
         // Fresh only if another process was quicker; a token in its last fifth is what we are here for.
         let now_fresh = |session: &Session| {
             need.token(session).is_some_and(|token| token.freshness(self.now, need.wants) == Freshness::Fresh)
@@ -80,7 +87,7 @@ impl Renewal<'_> {
         if now_fresh(&session.value) {
             return Some(session.value);
         }
-        match self.spend(need, session) {
+        match self.spend(need, session, SystemTime::now()) {
             Ok(Outcome::Good(session)) => Some(*session),
             _ => None,
         }
@@ -92,10 +99,7 @@ impl Renewal<'_> {
         if self.load(self.rule.sealed)?.is_none_or(|stored| held(&stored.value).is_none()) {
             return Ok(());
         }
-        let Waited::Lock(_lock) = Lock::wait(&self.beside("lock"), Instant::now() + LOCK_TIME, || Ok(None::<()>))?
-        else {
-            return Err(self.waited_too_long());
-        };
+        let _lock = self.lock()?;
         let Some(stored) = self.load(self.rule.sealed)? else { return Ok(()) };
         let (Stored { value: mut session, shelf }, pending) = self.settled(stored)?;
         // With a refresh under way whose end is unknown, what is on disk must stay: it says so.
@@ -113,8 +117,9 @@ impl Renewal<'_> {
     /// acted on. So is one that follows another within a minute.
     pub(crate) fn brake(self, session: &Session, token: &Token) -> Result<()> {
         let name = &self.rule.account.name;
-        let age = self.now.saturating_sub(token.obtained_at);
-        let forced_lately = session.forced_at.is_some_and(|forced_at| self.now.saturating_sub(forced_at) < YOUNG);
+        // A clock that was set back makes nothing young for years.
+        let age = self.now.abs_diff(token.obtained_at);
+        let forced_lately = session.forced_at.is_some_and(|forced_at| self.now.abs_diff(forced_at) < YOUNG);
         if token.dead || (age >= YOUNG && !forced_lately) {
             return Ok(());
         }
@@ -132,42 +137,42 @@ impl Renewal<'_> {
         let client = self.client()?;
         // A token that a person brought comes from elsewhere, and a tool's stdin is not theirs to bring it by.
         if (brought || client.flow == Flow::Token) && !client.is_unattended() {
-            let or = account.token_env.as_ref().map_or(String::new(), |variable| format!(", or set {variable}"));
-            let page = client.provider.as_ref().and_then(|provider| provider.token_page.as_deref());
-            let from = page.map_or(String::new(), |page| format!("; a token comes from {page}"));
-            return Err(why.hint(format!("`hallpass login {name}`{or}{from}")).into());
+            return Err(why.hint(self.way_in(&client)).into());
         }
         let asked = if client.is_unattended() { Ok(()) } else { presence::may_ask(no_prompt, client.interactive) };
         if let Err(reason) = asked {
             let what = format!("{}, and nobody can be asked now: {reason}", why.what);
-            let or = account.token_env.as_ref().map_or(String::new(), |variable| format!(", or set {variable}"));
-            let page = client.provider.as_ref().and_then(|provider| provider.token_page.as_deref());
-            let from = page.map_or(String::new(), |page| format!("; a token comes from {page}"));
-            return Err(why.with(what).hint(format!("`hallpass login {name}`{or}{from}")).into());
+            return Err(why.with(what).hint(self.way_in(&client)).into());
         }
         let subject = subject(self.paths, &client, self.command, no_prompt)?;
-        let met = |session: &Session| need.is_met(session, self.now);
-        let session = signin::lazily(self.paths, account, &client, subject, self.now, met)?;
+        let met = |session: &Session| need.is_met(session, now());
+        let session = signin::lazily(self.paths, account, &client, subject, self.command, met)?;
         if need.token(&session).is_some() || need.audience.is_none() {
             return Ok(session);
         }
         // The sign-in gave a token for the account; one for a named audience is bought with the new refresh token.
-        let Waited::Lock(_lock) = Lock::wait(&self.beside("lock"), Instant::now() + LOCK_TIME, || Ok(None::<()>))?
-        else {
-            return Err(self.waited_too_long());
-        };
+        let _lock = self.lock()?;
         let sealed = store::sealed_names(&self.paths.data)?.contains(name);
-        match self.refresh(need, sealed)? {
+        match self.refresh(need, sealed, SystemTime::now())? {
             Outcome::Good(session) => Ok(*session),
             Outcome::SignIn(_) => Err(no_such_token(name, need)),
         }
     }
 
+    /// What a person can do: the command, the variable, and where a token comes from.
+    fn way_in(self, client: &Client) -> String {
+        let Account { name, token_env, .. } = &self.rule.account;
+        let or = token_env.as_ref().map_or(String::new(), |variable| format!(", or set {variable}"));
+        let page = client.provider.as_ref().and_then(|provider| provider.token_page.as_deref());
+        let from = page.map_or(String::new(), |page| format!("; a token comes from {page}"));
+        format!("`hallpass login {name}`{or}{from}")
+    }
+
     /// Reads the record again and refreshes it if it still needs to be. Under the lock.
-    fn refresh(self, need: &Need, sealed: bool) -> Result<Outcome> {
+    fn refresh(self, need: &Need, sealed: bool, began: SystemTime) -> Result<Outcome> {
         match self.load(sealed)? {
             Some(stored) if need.is_met(&stored.value, self.now) => Ok(Outcome::Good(Box::new(stored.value))),
-            Some(stored) => self.spend(need, stored),
+            Some(stored) => self.spend(need, stored, began),
             None => {
                 let what = format!("account `{}` is not signed in", self.rule.account.name);
                 Ok(Outcome::SignIn(Failure::new(Exit::SignIn, what)))
@@ -175,7 +180,8 @@ impl Renewal<'_> {
         }
     }
 
-    fn spend(self, need: &Need, stored: Stored<Session>) -> Result<Outcome> {
+    /// `began`: when the caller came, who may have waited since.
+    fn spend(self, need: &Need, stored: Stored<Session>, began: SystemTime) -> Result<Outcome> {
         let before = stored.value.generation;
         let (Stored { value: mut session, shelf }, pending) = self.settled(stored)?;
         if session.generation > before && need.is_met(&session, self.now) {
@@ -197,7 +203,9 @@ impl Renewal<'_> {
         }
         let client = self.client()?;
         let name = &self.rule.account.name;
-        Refresh { name, client: &client, need, command: self.command, now: self.now }.run(session, &shelf, pending)
+        let setback = self.beside("setback");
+        Refresh { name, client: &client, need, command: self.command, setback: &setback, began, now: self.now }
+            .run(session, &shelf, pending)
     }
 
     /// After what an earlier holder of the lock left behind has been dealt with.
@@ -210,12 +218,19 @@ impl Renewal<'_> {
 
     fn take_lock(self, need: &Need, seen: Option<u64>) -> Result<Waited<Session>> {
         store::make_folder(&self.paths.data)?;
-        Lock::wait(&self.beside("lock"), Instant::now() + LOCK_TIME, || {
+        Lock::wait(&self.beside("lock"), self.command, Instant::now() + LOCK_TIME, || {
             // A newer generation that works is the answer, whatever the leeway: else one-minute tokens make a storm.
             let Some(Stored { value: session, .. }) = self.load(self.rule.sealed)? else { return Ok(None) };
             let newer = seen.is_none_or(|seen| session.generation > seen);
-            Ok((newer && need.usable(&session, self.now)).then_some(session))
+            Ok((newer && need.usable(&session, now())).then_some(session))
         })
+    }
+
+    fn lock(self) -> Result<Lock> {
+        match Lock::wait(&self.beside("lock"), self.command, Instant::now() + LOCK_TIME, || Ok(None::<()>))? {
+            Waited::Lock(lock) => Ok(lock),
+            _ => Err(self.waited_too_long()),
+        }
     }
 
     fn load(self, sealed: bool) -> Result<Option<Stored<Session>>> {
@@ -233,10 +248,9 @@ impl Renewal<'_> {
     }
 
     fn waited_too_long(self) -> anyhow::Error {
-        let (name, path) = (&self.rule.account.name, self.beside("lock"));
-        let what =
-            format!("account `{name}`: another hallpass has held `{}` for {} s", path.display(), LOCK_TIME.as_secs());
-        fail_hint(Exit::Busy, what, "is one of them stopped? end it and try again")
+        let holder = lock::holder(&self.beside("lock"));
+        let what = format!("account `{}`: waited {} s: {holder}", self.rule.account.name, LOCK_TIME.as_secs());
+        fail_hint(Exit::Busy, what, "is it stopped? end it and try again")
     }
 }
 

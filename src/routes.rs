@@ -21,7 +21,7 @@ use crate::config::{self, Config};
 use crate::paths::{Paths, set};
 use crate::provider::API_URL_VARIABLES;
 use crate::shown::shown;
-use crate::store;
+use crate::{signals, store};
 
 /// The form of these files; another form has other folders.
 const FORMAT: u32 = 1;
@@ -163,6 +163,7 @@ fn all_rules(config: &Config, sealed: &[String]) -> BTreeMap<String, Vec<Rule>> 
 
 /// Written aside and renamed, so that a folder with this name is always complete.
 fn write(folder: &Path, rules: &BTreeMap<String, Vec<Rule>>) -> Result<()> {
+    signals::outlive_file_limit();
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent)?;
     let aside = parent.join(format!(".{}", std::process::id()));

@@ -1,18 +1,18 @@
-//! INT, TERM and HUP, held back while something must not be cut short
+//! INT, TERM and HUP, held back while something must not be cut short; XFSZ, taken as the error it also is
 //!
 //! Set up on the cold path only. The signal is delivered afterwards as if nothing had held it, so that a shell sees a
 //! program that died of it.
 
 #[cfg(unix)]
-pub(crate) use unix::Held;
+pub(crate) use unix::{Held, outlive_file_limit};
 
 #[cfg(unix)]
 mod unix {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::{Arc, OnceLock};
 
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    use signal_hook::flag::{register_conditional_default, register_usize};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    use signal_hook::flag::{register, register_conditional_default, register_usize};
 
     /// The handlers stay once they are set up; what they do hangs on these two.
     struct Handlers {
@@ -34,6 +34,12 @@ mod unix {
             }
             handlers
         })
+    }
+
+    /// A write beyond `ulimit -f` fails and says so, in place of ending us. For whoever is about to write a file.
+    pub(crate) fn outlive_file_limit() {
+        static ONCE: OnceLock<()> = OnceLock::new();
+        ONCE.get_or_init(|| drop(register(SIGXFSZ, Arc::default())));
     }
 
     /// While this lives, the three signals only leave a note. Not to be nested.
@@ -70,6 +76,10 @@ mod unix {
         }
     }
 }
+
+/// Windows has no such limit.
+#[cfg(not(unix))]
+pub(crate) fn outlive_file_limit() {}
 
 /// Windows ends a program on Ctrl-C at once; what that can cost is what `ID.next` is for.
 #[cfg(not(unix))]

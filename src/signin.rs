@@ -10,12 +10,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::talk::{Exit, Failure};
+use hallpass_protocol::talk::Exit;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Client, StoreWish};
-use crate::failure::{self, Unanswered, fail, fail_hint};
-use crate::lock::{Lock, Waited};
+use crate::clock::now;
+use crate::failure::{self, Unanswered, Words, fail, fail_hint};
+use crate::lock::{self, HOLDER_BYTES, Lock, Waited};
 use crate::login::{self, Wishes};
 use crate::paths::Paths;
 use crate::store::{self, Kind, Shelf, Stored};
@@ -35,20 +36,13 @@ struct Outcome {
     failed: Option<Words>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Words {
-    exit: u8,
-    what: String,
-    hint: Option<String>,
-}
-
 /// Signs in because a tool needs a token; `met` says whether a session that another process brought will do.
 pub(crate) fn lazily(
     paths: &Paths,
     account: &Account,
     client: &Client,
     subject: Option<Secret>,
-    now: u64,
+    command: &str,
     met: impl Fn(&Session) -> bool,
 ) -> Result<Session> {
     let name = &account.name;
@@ -57,7 +51,7 @@ pub(crate) fn lazily(
     // One that had ended before we came is not ours to share.
     let before = read(&path).filter(|outcome| outcome.failed.is_some()).map(|outcome| outcome.id);
     let until = Instant::now() + Duration::from_secs(client.timeout);
-    let waited = Lock::wait(&path, until, || {
+    let waited = Lock::wait(&path, command, until, || {
         let session = newest(paths, name)?;
         Ok(session.filter(|session| met(session)))
     })?;
@@ -65,8 +59,7 @@ pub(crate) fn lazily(
         Waited::Lock(lock) => lock,
         Waited::Answer(session) => return Ok(session),
         Waited::TooLong => {
-            let what =
-                format!("account `{name}`: another hallpass has been waiting for a sign-in for {} s", client.timeout);
+            let what = format!("account `{name}`: no sign-in within {} s: {}", client.timeout, lock::holder(&path));
             return Err(fail_hint(Exit::Busy, what, format!("`hallpass login {name}`")));
         }
     };
@@ -74,10 +67,8 @@ pub(crate) fn lazily(
         return Ok(session);
     }
     // Ended while we waited: its words are ours.
-    if let Some(Outcome { id, failed: Some(words) }) =
-        read(&path).filter(|outcome| Some(&outcome.id) != before.as_ref())
-    {
-        let _ = id;
+    let ended = read(&path).filter(|outcome| Some(&outcome.id) != before.as_ref());
+    if let Some(words) = ended.and_then(|outcome| outcome.failed) {
         return Err(words.into_failure().into());
     }
     if let Some(left) = cooling(&mark) {
@@ -87,9 +78,9 @@ pub(crate) fn lazily(
     }
     let wishes = Wishes { tenant: account.tenant.clone(), subject, ..Wishes::default() };
     let attended = !client.is_unattended();
-    let outcome = lead(paths, account, client, &wishes, attended, &mut lock, now);
+    let outcome = lead(paths, account, client, &wishes, attended, &mut lock, now());
     if outcome.as_ref().is_err_and(|why| why.is::<Unanswered>()) {
-        let _ = std::fs::write(&mark, b""); // without it the next tool opens a page: a nuisance, no loss
+        let _ = store::write_small(&mark, b""); // without it the next tool opens a page: a nuisance, no loss
     }
     let (session, kind) = outcome?;
     if kind == Kind::Plain && attended {
@@ -111,15 +102,16 @@ pub(crate) fn by_person(
     let path = store::beside(&paths.data, name, "signin");
     let until = Instant::now() + Duration::from_secs(client.timeout);
     let mut told = false;
-    let waited = Lock::wait(&path, until, || {
+    let waited = Lock::wait(&path, "login", until, || {
         if !told {
-            terminal::say(&format!("another sign-in to account `{name}` is going on; waiting for it to end"));
+            let holder = lock::holder(&path);
+            terminal::say(&format!("another sign-in to account `{name}` is going on; waiting for it to end: {holder}"));
             told = true;
         }
         Ok(None::<()>)
     })?;
     let Waited::Lock(mut lock) = waited else {
-        let what = format!("account `{name}`: another sign-in has been going on for {} s", client.timeout);
+        let what = format!("account `{name}`: another sign-in goes on: {}", lock::holder(&path));
         return Err(fail_hint(Exit::Busy, what, "end it (Ctrl-C in its terminal) and try again"));
     };
     let kept = lead(paths, account, client, wishes, true, &mut lock, now)?;
@@ -183,11 +175,9 @@ fn shelf(paths: &Paths, account: &Account, attended: bool) -> Result<Shelf> {
 fn save(paths: &Paths, account: &Account, shelf: &Shelf, session: &mut Session) -> Result<()> {
     let name = &account.name;
     let path = store::beside(&paths.data, name, "lock");
-    let Waited::Lock(_lock) = Lock::wait(&path, Instant::now() + Duration::from_secs(45), || Ok(None::<()>))? else {
-        let what = format!(
-            "account `{name}`: another hallpass holds `{}`; the new session could not be saved",
-            path.display()
-        );
+    let until = Instant::now() + Duration::from_secs(45);
+    let Waited::Lock(_lock) = Lock::wait(&path, "login", until, || Ok(None::<()>))? else {
+        let what = format!("account `{name}`: the new session could not be saved: {}", lock::holder(&path));
         return Err(fail(Exit::Busy, what));
     };
     // A damaged or refused old record does not stop a person from making a new one.
@@ -195,7 +185,8 @@ fn save(paths: &Paths, account: &Account, shelf: &Shelf, session: &mut Session) 
         .into_iter()
         .find_map(|sealed| store::load::<Session>(&paths.data, name, sealed, store::BACKGROUND).ok().flatten());
     let _key = shelf.hold_key()?;
-    session.generation = old.map_or(0, |old| old.value.generation) + 1;
+    // Above all that were ever here, or the new session would pass for one out of a backup.
+    session.generation = old.map_or(0, |old| old.value.generation).max(shelf.seen()).saturating_add(1);
     shelf.save(session, session.generation)?;
     routes::forget(paths);
     Ok(())
@@ -226,37 +217,14 @@ fn cooling(mark: &Path) -> Option<u64> {
 }
 
 fn read(path: &Path) -> Option<Outcome> {
-    let mut text = String::new();
-    std::fs::File::open(path).ok()?.take(64 << 10).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+    let mut text = Vec::new();
+    std::fs::File::open(path).ok()?.take(64 << 10).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(text.get(HOLDER_BYTES..)?).ok()
 }
 
 fn write(lock: &Lock, outcome: &Outcome) -> std::io::Result<()> {
     let mut file = lock.file();
-    file.set_len(0)?;
-    file.seek(SeekFrom::Start(0))?;
+    file.set_len(HOLDER_BYTES as u64)?;
+    file.seek(SeekFrom::Start(HOLDER_BYTES as u64))?;
     file.write_all(&serde_json::to_vec(outcome)?)
-}
-
-impl From<&Failure> for Words {
-    fn from(failure: &Failure) -> Self {
-        Self { exit: failure.exit as u8, what: failure.what.clone(), hint: failure.hint.clone() }
-    }
-}
-
-impl Words {
-    fn into_failure(self) -> Failure {
-        let exits = [
-            Exit::Usage,
-            Exit::SignIn,
-            Exit::Denied,
-            Exit::Network,
-            Exit::Store,
-            Exit::Busy,
-            Exit::Refused,
-            Exit::Config,
-        ];
-        let exit = exits.into_iter().find(|exit| *exit as u8 == self.exit).unwrap_or(Exit::Denied);
-        Failure { exit, what: self.what, hint: self.hint }
-    }
 }

@@ -162,6 +162,9 @@ impl State {
             },
         );
         line("kept", store::in_words(&paths.data, &self.account.name, kind));
+        if let Some((path, mode)) = store::too_open(&paths.data, &self.account.name, kind) {
+            line("warning", format!("others could read it (mode {mode:o}); `chmod 600 {}`", path.display()));
+        }
         line(
             "serves",
             if session.serves.is_empty() {

@@ -52,17 +52,22 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Whether a person may be reading what is said.
+pub(crate) fn is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
 /// Shows how much time is left, on a line that is written over; only where a person looks.
 pub(crate) fn countdown(left: Duration) {
     let seconds = left.as_secs();
-    if std::io::stderr().is_terminal() {
+    if is_watched() {
         let _ = write!(std::io::stderr(), "\r{}:{:02} left ", seconds / 60, seconds % 60);
     }
 }
 
 /// Takes the countdown away.
 pub(crate) fn erase_line() {
-    if std::io::stderr().is_terminal() {
+    if is_watched() {
         let _ = write!(std::io::stderr(), "\r\x1b[K");
     }
 }
@@ -72,7 +77,7 @@ pub(crate) fn qr(text: &str) {
     let Ok(code) = QrCode::encode_text(text, QrCodeEcc::Low) else { return };
     const QUIET: i32 = 2;
     let dark = |x, y| code.get_module(x, y); // outside it is light
-    if !std::io::stderr().is_terminal() {
+    if !is_watched() {
         return;
     }
     if width().is_some_and(|width| code.size() + 2 * QUIET > i32::from(width)) {

@@ -158,11 +158,14 @@ impl Token {
     }
 
     pub(crate) fn freshness(&self, now: u64, wants: Wants) -> Freshness {
-        let set_back = self.obtained_at > now.saturating_add(CLOCK_SLACK);
-        if self.dead || set_back {
+        if self.dead {
             return Freshness::Stale;
         }
         let (Some(expires_at), Some(life)) = (self.expires_at, self.life()) else { return Freshness::Fresh };
+        let set_back = self.obtained_at > now.saturating_add(CLOCK_SLACK);
+        if set_back {
+            return Freshness::Stale;
+        }
         let left = expires_at.saturating_sub(now);
         if left <= self.leeway(wants) {
             Freshness::Stale

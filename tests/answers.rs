@@ -3,6 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tiny_http::Request;
 
@@ -42,6 +44,10 @@ pub enum Fault {
     /// Metadata whose token endpoint is plain http off loopback.
     PlainHttpEndpoint,
     TokenWithNewline,
+    TokenOfAnotherType,
+    NoAccessToken,
+    /// The server's clock is off by so many seconds: its Date, and what its id_tokens say.
+    Clock(i64),
     MissingExpiresIn,
     StringExpiresIn,
     NoRefreshTokenInAnswer,
@@ -258,6 +264,17 @@ impl Book {
                 let token = format!("{}\nhost=evil.example", fields["access_token"].as_str().unwrap());
                 fields.insert("access_token".into(), json!(token));
             }
+            Some(Fault::TokenOfAnotherType) => drop(fields.insert("token_type".into(), json!("mac"))),
+            Some(Fault::NoAccessToken) => drop(fields.remove("access_token")),
+            Some(Fault::Clock(off)) => {
+                if let Some(token) = fields.get("id_token").and_then(Value::as_str) {
+                    let token = shifted(token, *off);
+                    fields.insert("id_token".into(), json!(token));
+                }
+                let Answer::Say(status, mut headers, body) = json_answer(200, &tokens) else { unreachable!() };
+                headers.push(("Date", http_date(crate::grants::now() + off)));
+                return Answer::Say(status, headers, body);
+            }
             Some(Fault::MissingExpiresIn) => drop(fields.remove("expires_in")),
             Some(Fault::StringExpiresIn) => {
                 let life = fields["expires_in"].to_string();
@@ -278,4 +295,29 @@ impl Book {
         }
         json_answer(200, &tokens)
     }
+}
+
+/// The id_token that a server would have given whose clock is off.
+fn shifted(token: &str, off: i64) -> String {
+    let parts: Vec<_> = token.split('.').collect();
+    let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+    for name in ["iat", "exp"] {
+        claims[name] = (claims[name].as_i64().unwrap() + off).into();
+    }
+    format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2])
+}
+
+/// RFC 9110 5.6.7, by `date`.
+fn http_date(seconds: i64) -> String {
+    let format = "+%a, %d %b %Y %H:%M:%S GMT";
+    let mut date = std::process::Command::new("date");
+    // GNU's way, else that of the BSDs.
+    let gnu = date.env("LC_ALL", "C").args(["-u", "-d", &format!("@{seconds}"), format]).output().unwrap();
+    let answer = if gnu.status.success() {
+        gnu
+    } else {
+        let seconds = seconds.to_string();
+        std::process::Command::new("date").env("LC_ALL", "C").args(["-u", "-r", &seconds, format]).output().unwrap()
+    };
+    String::from_utf8(answer.stdout).unwrap().trim().to_owned()
 }

@@ -113,7 +113,9 @@ fn wait(attempt: &Attempt<'_>, grants: &Grants<'_>, code: &DeviceCode, until: In
 /// Asks the server, on a thread of its own: a Ctrl-C need not wait for one that hangs.
 fn asked(grants: &Grants<'_>, code: &DeviceCode, until: Instant, held: &Held) -> Result<Polled> {
     std::thread::scope(|scope| {
-        let asking = scope.spawn(|| grants.poll(&code.device_code));
+        let asking = std::thread::Builder::new()
+            .spawn_scoped(scope, || grants.poll(&code.device_code))
+            .map_err(|why| fail(Exit::Network, format!("no thread can be started: {why}")))?;
         while !asking.is_finished() {
             tick(until, held)?;
             std::thread::sleep(Duration::from_millis(20));

@@ -134,25 +134,25 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     let (session, browser, held) = match road.how {
         How::Machine => {
             let held = Held::begin();
-            (attempt.session(machine::grant(&attempt, flow)?, How::Machine, None, now)?, None, held)
+            (attempt.session(machine::grant(&attempt, flow)?, How::Machine, None)?, None, held)
         }
         How::Device => {
             let (grant, held) = device::grant(&attempt)?;
-            (attempt.session(grant, How::Device, None, now)?, None, held)
+            (attempt.session(grant, How::Device, None)?, None, held)
         }
         How::Browser => {
             let listener = match Listener::bind(account, client, wishes.port) {
                 // The answer can be carried over by hand, too.
                 Err(why) if wishes.flow == Flow::Auto && terminal::is_ours() => {
                     terminal::say(&format!("{why}; it is pasted back instead"));
-                    let (session, held) = attempt.by_paste(now)?;
+                    let (session, held) = attempt.by_paste()?;
                     return Ok(SignedIn { session, browser: None, _held: held });
                 }
                 bound => bound?,
             };
             let (code, request, callback) = browser::code(&attempt, listener)?;
             let held = Held::begin();
-            match attempt.trade(&code, &request, How::Browser, now) {
+            match attempt.trade(&code, &request, How::Browser) {
                 Ok(session) => (session, Some(callback), held),
                 Err(why) => {
                     callback.finish(Page::Failed);
@@ -161,7 +161,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
             }
         }
         How::Paste | How::Token => {
-            let (session, held) = attempt.by_paste(now)?;
+            let (session, held) = attempt.by_paste()?;
             (session, None, held)
         }
     };
@@ -202,13 +202,13 @@ impl Attempt<'_> {
         AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)
     }
 
-    fn by_paste(&self, now: u64) -> Result<(Session, Held)> {
+    fn by_paste(&self) -> Result<(Session, Held)> {
         if !terminal::is_ours() {
             return Err(paste::needs_a_terminal(self.account));
         }
         let (code, request) = paste::code(self)?;
         let held = Held::begin();
-        Ok((self.trade(&code, &request, How::Paste, now)?, held))
+        Ok((self.trade(&code, &request, How::Paste)?, held))
     }
 
     fn show_url(&self, url: &str) {
@@ -245,10 +245,10 @@ impl Attempt<'_> {
         })
     }
 
-    fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How, now: u64) -> Result<Session> {
+    fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How) -> Result<Session> {
         let grant = self.grants()?.code(code, request).map_err(|trouble| self.no_token(trouble))?;
         let asked_for_id = self.client.scope.iter().any(|scope| scope == "openid");
-        self.session(grant, how, asked_for_id.then(|| request.nonce.expose()), now)
+        self.session(grant, how, asked_for_id.then(|| request.nonce.expose()))
     }
 
     /// A sign-in that got as far as the token endpoint and no further.
@@ -264,7 +264,9 @@ impl Attempt<'_> {
                     "check `client_id`, `client_secret_file`, `redirect_uri` and `scope`",
                 );
             }
-            Trouble::Later(why) | Trouble::Lost(why) => (Exit::Network, format!("no token: {why}")),
+            Trouble::Later(why) | Trouble::Busy(why, _) | Trouble::Lost(why) | Trouble::Unfit { why, .. } => {
+                (Exit::Network, format!("no token: {why}"))
+            }
         };
         fail_hint(exit, format!("account `{name}`: {why}"), format!("`hallpass login {name}` tries again"))
     }
@@ -277,7 +279,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn session(&self, grant: Grant, how: How, nonce: Option<&str>, now: u64) -> Result<Session> {
+    fn session(&self, grant: Grant, how: How, nonce: Option<&str>) -> Result<Session> {
         let server = self.server();
         let mut session = Session {
             generation: 0,
@@ -295,11 +297,11 @@ impl Attempt<'_> {
             api_url: self.client.provider.as_ref().map(|provider| provider.api_url.clone()),
             tenant: self.wishes.tenant.clone(),
             how,
-            signed_in_at: now,
+            signed_in_at: grant.asked_at,
             forced_at: None,
             tokens: Vec::new(),
         };
-        take(&mut session, self.account, grant, None, nonce, now)?;
+        take(&mut session, self.account, grant, None, nonce)?;
         let profile = self.profile(&session);
         session.identity = session.identity.or(profile.identity);
         session.tenant = session.tenant.or(profile.tenant);

@@ -10,25 +10,28 @@ use crate::shown::shown;
 use crate::token::{Session, Token, TokenKind};
 
 /// Puts a grant into a session: new tokens in the old ones' place, a refresh token only if there is a new one.
+///
+/// Every time in a session is by the clock of this machine, right or wrong: it is what tools compare with. So the end
+/// that an id_token names by its server's clock is brought over to ours.
 pub(crate) fn take(
     session: &mut Session,
     account: &str,
     grant: Grant,
     audience: Option<&str>,
     nonce: Option<&str>,
-    now: u64,
 ) -> Result<()> {
+    let Grant { asked_at, servers_time, .. } = grant;
     let mut tokens = vec![Token {
         kind: TokenKind::AccessToken,
         audience: audience.map(str::to_owned),
         secret: grant.access_token,
         id: fresh_id(),
-        obtained_at: now,
-        expires_at: grant.expires_in.map(|life| now.saturating_add(life)),
+        obtained_at: asked_at,
+        expires_at: grant.expires_in.map(|life| asked_at.saturating_add(life)),
         dead: false,
     }];
     if let Some(secret) = grant.id_token {
-        let claims = Claims::check(&secret, &session.issuer, &session.client_id, nonce, now)?;
+        let claims = Claims::check(&secret, &session.issuer, &session.client_id, nonce, servers_time)?;
         if session.subject.as_ref().is_some_and(|subject| *subject != claims.sub) {
             let what =
                 format!("account `{account}`: the server answered for another person than the one who signed in");
@@ -41,8 +44,8 @@ pub(crate) fn take(
             audience: None,
             secret,
             id: fresh_id(),
-            obtained_at: now,
-            expires_at: Some(claims.exp),
+            obtained_at: asked_at,
+            expires_at: Some(asked_at.saturating_add(claims.exp.saturating_sub(servers_time))),
             dead: false,
         });
     }

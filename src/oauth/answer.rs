@@ -20,9 +20,13 @@ pub(crate) struct Grant {
     pub(crate) access_token: Secret,
     pub(crate) refresh_token: Option<Secret>,
     pub(crate) id_token: Option<Secret>,
-    /// Seconds from now; `None` when the server did not say.
+    /// Seconds from when it was asked for; `None` when the server did not say.
     pub(crate) expires_in: Option<u64>,
     pub(crate) scope: Option<String>,
+    /// When it was asked for, and what the server's clock said then: an id_token names its end by that one. The same
+    /// where the two agree or the server told no time. Seconds since the epoch.
+    pub(crate) asked_at: u64,
+    pub(crate) servers_time: u64,
 }
 
 /// Why it gave nothing.
@@ -34,9 +38,16 @@ pub(crate) enum Trouble {
     Refused(String),
     /// Not now: nothing was decided about the grant.
     Later(String),
+    /// The same, and the server wants to be left alone for so many seconds.
+    Busy(String, u64),
+    /// Granted, but the token cannot be used. Whatever was spent for it is spent; this came in its place.
+    Unfit { why: String, refresh_token: Option<Secret> },
     /// Sent, and no answer came: the grant may be spent.
     Lost(String),
 }
+
+/// A server's clock and ours may differ by this much (seconds) before one of them counts as wrong.
+const CLOCK_SLACK: u64 = 60;
 
 /// The members of a token answer, right or wrong. `Value` where servers differ in type.
 #[derive(Deserialize, Default)]
@@ -60,7 +71,9 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
         let to = location.as_deref().unwrap_or("nowhere");
         return Err(Trouble::Later(format!("{endpoint} redirects to {to}, which is not followed")));
     }
-    let body = serde_json::from_slice::<Body>(answer.body.trim_ascii()).ok().or_else(|| form(&answer.body));
+    // RFC 8259 8.1 allows to overlook a byte order mark.
+    let text = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body).trim_ascii();
+    let body = serde_json::from_slice::<Body>(text).ok().or_else(|| form(text));
     match body {
         // GitHub sends its errors with status 200. 5xx with an error in it is still the server's trouble.
         Some(Body { error: Some(error), error_description, .. }) if status < 500 && status != 429 => {
@@ -76,28 +89,44 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
                 _ => Trouble::Refused(words),
             })
         }
-        Some(body) if status == 200 || status == 201 => grant(endpoint, body),
+        Some(body) if status == 200 || status == 201 => grant(endpoint, body, answer),
         _ if status == 200 => Err(Trouble::Later(format!("{endpoint} answered with something that is no token"))),
-        _ => Err(Trouble::Later(format!("{endpoint} answered with status {status}"))),
+        // RFC 6749 5.2: what a client gets that it does not know, in so many words or without.
+        _ if status == 401 => Err(Trouble::Refused(format!("{endpoint} answered with status 401"))),
+        _ => {
+            let why = format!("{endpoint} answered with status {status}");
+            Err(match answer.retry_after {
+                Some(seconds) if matches!(status, 429 | 503) => Trouble::Busy(why, seconds),
+                _ => Trouble::Later(why),
+            })
+        }
     }
 }
 
-fn grant(endpoint: &str, body: Body) -> Result<Grant, Trouble> {
-    let odd = |what: &str| Err(Trouble::Later(format!("{endpoint} gave {what}")));
-    let Some(access_token) = body.access_token else { return odd("no access token") };
+fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> {
+    let unfit = |what: &str, refresh_token: Option<Secret>| {
+        let refresh_token = refresh_token.filter(Secret::is_one_line);
+        Err(Trouble::Unfit { why: format!("{endpoint} gave {what}"), refresh_token })
+    };
+    let Some(access_token) = body.access_token else { return unfit("no access token", body.refresh_token) };
     let all = [Some(&access_token), body.refresh_token.as_ref(), body.id_token.as_ref()];
     if !all.into_iter().flatten().all(Secret::is_one_line) {
-        return odd("a token with a line break in it, which is refused");
+        return unfit("a token with a line break in it, which is refused", body.refresh_token);
     }
     if let Some(kind) = body.token_type.filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-        return odd(&format!("a token of type {}, which is not supported", printable(&kind)));
+        let what = format!("a token of type {}, which is not supported", printable(&kind));
+        return unfit(&what, body.refresh_token);
     }
+    let asked_at = answer.asked_at;
+    let servers_time = answer.servers_time.filter(|time| time.abs_diff(asked_at) > CLOCK_SLACK);
     Ok(Grant {
         access_token,
         refresh_token: body.refresh_token,
         id_token: body.id_token,
         expires_in: body.expires_in.as_ref().and_then(life),
         scope: body.scope.as_ref().and_then(Value::as_str).map(printable),
+        asked_at,
+        servers_time: servers_time.unwrap_or(asked_at),
     })
 }
 
@@ -133,7 +162,15 @@ mod tests {
     use zeroize::Zeroizing;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, body: Zeroizing::new(body.as_bytes().to_vec()), location: None, challenge: None }
+        Answer {
+            status,
+            body: Zeroizing::new(body.as_bytes().to_vec()),
+            location: None,
+            challenge: None,
+            asked_at: 1_000,
+            servers_time: None,
+            retry_after: None,
+        }
     }
 
     #[test]
@@ -177,9 +214,6 @@ mod tests {
         for (status, body) in [
             (200, "<html>sign in</html>"),
             (200, "[]"),
-            (200, "{}"),
-            (200, r#"{"access_token":"A\nhost=evil"}"#),
-            (200, r#"{"access_token":"AT","token_type":"mac"}"#),
             (200, r#"{"access_token":"AT","access_token":"AT2"}"#),
             (403, "<html>"),
             (404, ""),
@@ -188,6 +222,36 @@ mod tests {
             (307, ""),
         ] {
             assert!(matches!(read("t", &answer(status, body)), Err(Trouble::Later(_))), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_used_does_not_take_the_refresh_token_along() {
+        for body in [
+            r#"{"refresh_token":"RT"}"#,
+            r#"{"access_token":"A\nhost=evil","refresh_token":"RT"}"#,
+            r#"{"access_token":"AT","token_type":"mac","refresh_token":"RT"}"#,
+        ] {
+            match read("t", &answer(200, body)) {
+                Err(Trouble::Unfit { refresh_token: Some(token), .. }) => assert_eq!(token.expose(), "RT"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+        let broken = r#"{"access_token":"AT","refresh_token":"R\nT"}"#;
+        assert!(matches!(read("t", &answer(200, broken)), Err(Trouble::Unfit { refresh_token: None, .. })));
+        assert!(matches!(read("t", &answer(200, "{}")), Err(Trouble::Unfit { refresh_token: None, .. })));
+    }
+
+    #[test]
+    fn what_the_server_says_of_time() {
+        let body = "\u{feff}{\"access_token\":\"AT\"}";
+        for (told, believed) in [(None, 1_000), (Some(1_060), 1_000), (Some(1_061), 1_061), (Some(7), 7)] {
+            let grant = read("t", &Answer { servers_time: told, ..answer(200, body) }).expect("a grant");
+            assert_eq!((grant.asked_at, grant.servers_time), (1_000, believed));
+        }
+        for (status, busy) in [(429, true), (503, true), (500, false), (200, false)] {
+            let answered = read("t", &Answer { retry_after: Some(7), ..answer(status, "") });
+            assert_eq!(matches!(answered, Err(Trouble::Busy(_, 7))), busy, "{status}");
         }
     }
 }

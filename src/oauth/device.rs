@@ -104,8 +104,9 @@ pub(super) fn polled(endpoint: &str, answer: &Answer) -> Polled {
         _ => match answer::read(endpoint, answer) {
             Ok(grant) => Polled::Granted(Box::new(grant)),
             Err(Trouble::Ended(_)) => Polled::Expired,
+            Err(Trouble::Unfit { why, .. }) => Polled::Odd(why),
             Err(Trouble::Later(why)) if is_json && answer.status < 300 => Polled::Odd(why),
-            Err(Trouble::Later(why) | Trouble::Lost(why)) => Polled::Silent(why),
+            Err(Trouble::Later(why) | Trouble::Busy(why, _) | Trouble::Lost(why)) => Polled::Silent(why),
             Err(Trouble::Refused(words)) => Polled::Refused(words),
         },
     }
@@ -118,7 +119,8 @@ mod tests {
     use zeroize::Zeroizing;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, body: Zeroizing::new(body.as_bytes().to_vec()), location: None, challenge: None }
+        let body = Zeroizing::new(body.as_bytes().to_vec());
+        Answer { status, body, location: None, challenge: None, asked_at: 0, servers_time: None, retry_after: None }
     }
 
     #[test]

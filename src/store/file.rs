@@ -1,11 +1,13 @@
 //! Record files: opened with suspicion, replaced in one step
 //!
 //! `ID.next` is the only other name of a record. It begins as the intent to spend a refresh token, has the new
-//! record appended, and is renamed over `ID`. Whoever finds one, finds out from it how far the writer came.
+//! record appended, and is renamed over `ID`. Whoever finds one, finds out from it how far the writer came. Its writer
+//! holds it beside `ID.lock`: a lock file that somebody deletes must not let two of them spend one refresh token.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
@@ -13,6 +15,10 @@ use zeroize::Zeroizing;
 
 use super::record::{INTENT_BYTES, Intent};
 use crate::failure::{fail, fail_hint};
+use crate::lock::{Hold, hold};
+
+/// A writer that has not ended by then hangs: the time that whoever waits for `ID.lock` has.
+const WRITER_TIME: Duration = Duration::from_secs(45);
 
 /// A record is a few kilobytes; a larger file is not one of ours.
 const MAX_BYTES: u64 = 8 << 20;
@@ -23,15 +29,33 @@ const RESERVED: u64 = 64 << 10;
 
 /// The bytes of a file that may hold a secret; `None` when there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let Some((mut file, length)) = open(path)? else { return Ok(None) };
+    // `read_to_end` would ask for the size once more. A file that grows meanwhile is none that was renamed into place.
+    let mut bytes = Zeroizing::new(vec![0; usize::try_from(length).unwrap_or_default()]);
+    file.read_exact(&mut bytes).map_err(|why| broken(path, "cannot be read", &why))?;
+    Ok(Some(bytes))
+}
+
+/// Waits until nobody writes `ID.next`. Whoever holds `ID.lock` finds it so at once, unless that file was deleted.
+pub(super) fn until_free(next: &Path) -> Result<()> {
+    let until = Instant::now() + WRITER_TIME;
+    while let Some((file, _)) = open(next)? {
+        match hold(&file, next)? {
+            Hold::Ours => return Ok(()), // freed again as it is closed
+            Hold::Nobodys => {}
+            Hold::Theirs if Instant::now() >= until => return Err(held(next)),
+            Hold::Theirs => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+    Ok(())
+}
+
+/// A file for reading, and its length.
+fn open(path: &Path) -> Result<Option<(File, u64)>> {
     let mut options = OpenOptions::new();
     options.read(true);
-    // A link may lead anywhere, and opening a FIFO would wait for ever.
-    #[cfg(unix)]
-    {
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
-    }
-    let mut file = match options.open(path) {
+    careful(&mut options);
+    let file = match options.open(path) {
         Ok(file) => file,
         Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
         Err(why) if is_link(&why) => return Err(fail(Exit::Refused, format!("`{}` is a link", path.display()))),
@@ -39,11 +63,18 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     };
     let found = file.metadata().map_err(|why| broken(path, "cannot be looked at", &why))?;
     check(path, &found)?;
-    // `read_to_end` would ask for the size once more. A file that grows meanwhile is none that was renamed into place.
-    let mut bytes = Zeroizing::new(vec![0; usize::try_from(found.len()).unwrap_or_default()]);
-    file.read_exact(&mut bytes).map_err(|why| broken(path, "cannot be read", &why))?;
-    Ok(Some(bytes))
+    Ok(Some((file, found.len())))
 }
+
+/// A link may lead anywhere, and opening a FIFO would wait for ever.
+#[cfg(unix)]
+fn careful(options: &mut OpenOptions) {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
+}
+
+#[cfg(not(unix))]
+fn careful(_: &mut OpenOptions) {}
 
 /// The record that is being written.
 #[derive(Debug)]
@@ -51,6 +82,7 @@ pub(super) struct Next {
     file: File,
     path: PathBuf,
     record: PathBuf,
+    intent: [u8; INTENT_BYTES],
 }
 
 impl Next {
@@ -59,17 +91,14 @@ impl Next {
     pub(super) fn begin(record: &Path, intent: &Intent) -> Result<Self> {
         let path = next_of(record);
         let line = intent.line()?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-            std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
-        }
-        let mut file = options.open(&path).map_err(|why| broken(&path, "cannot be written", &why))?;
+        until_free(&path)?;
+        let mut options = for_writing();
+        let mut file = options.create(true).open(&path).map_err(|why| broken(&path, "cannot be written", &why))?;
         let found = file.metadata().map_err(|why| broken(&path, "cannot be looked at", &why))?;
         check(&path, &found)?;
+        if hold(&file, &path)? != Hold::Ours {
+            return Err(held(&path));
+        }
         let written = (|| {
             file.seek(SeekFrom::Start(0))?;
             file.write_all(&line)?;
@@ -85,20 +114,26 @@ impl Next {
             }
             return Err(broken(&path, "cannot be written", &why));
         }
-        Ok(Self { file, path, record: record.to_owned() })
+        Ok(Self { file, path, record: record.to_owned(), intent: line })
     }
 
     /// Appends the record and puts it in the old one's place.
     pub(super) fn commit(mut self, bytes: &[u8]) -> Result<()> {
-        let written = (|| {
-            self.file.seek(SeekFrom::Start(INTENT_BYTES as u64))?;
-            self.file.write_all(bytes)?;
-            self.file.set_len((INTENT_BYTES + bytes.len()) as u64)?; // gives back what was reserved
-            self.file.sync_all()
-        })();
-        written.map_err(|why| broken(&self.path, "cannot be written", &why))?;
-        drop(self.file); // Windows renames no open file
+        if append(&mut self.file, bytes).is_err() {
+            // What a failed sync has left of a file nobody knows, nor does a second sync tell: once more, in a new one.
+            self.anew(bytes).map_err(|why| broken(&self.path, "cannot be written", &why))?;
+        }
+        #[cfg(windows)]
+        drop(self.file); // an open file cannot be renamed there
         replace(&self.path, &self.record)
+    }
+
+    fn anew(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        fs::remove_file(&self.path)?;
+        self.file = for_writing().create_new(true).open(&self.path)?;
+        let _ = hold(&self.file, &self.path); // only this process knows of it
+        self.file.write_all(&self.intent)?;
+        append(&mut self.file, bytes)
     }
 
     /// Nothing was spent after all.
@@ -108,8 +143,25 @@ impl Next {
     }
 }
 
+/// The record after its intent.
+fn append(file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+    file.seek(SeekFrom::Start(INTENT_BYTES as u64))?;
+    file.write_all(bytes)?;
+    file.set_len((INTENT_BYTES + bytes.len()) as u64)?; // gives back what was reserved
+    file.sync_all()
+}
+
+fn for_writing() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).truncate(false);
+    careful(&mut options);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 /// Writes a file that holds no secret and whose loss costs nothing; still nobody else's to read.
-pub(super) fn write_small(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_small(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -196,7 +248,8 @@ fn is_link(_: &std::io::Error) -> bool {
 
 #[cfg(target_os = "linux")]
 fn reserve(file: &File) -> std::io::Result<()> {
-    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, RESERVED) {
+    let room = || rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, RESERVED);
+    match rustix::io::retry_on_intr(room) {
         // Some file systems cannot reserve; there a full disk shows at the write.
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
         Err(why) => Err(why.into()),
@@ -217,6 +270,11 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
+}
+
+fn held(next: &Path) -> anyhow::Error {
+    let what = format!("another hallpass has been writing `{}` for {} s", next.display(), WRITER_TIME.as_secs());
+    fail_hint(Exit::Busy, what, "is it stopped? end it and try again")
 }
 
 fn broken(path: &Path, what: &str, why: &std::io::Error) -> anyhow::Error {

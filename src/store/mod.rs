@@ -1,7 +1,7 @@
 //! Records: one file for each session or kept password, sealed where there is an OS keychain
 //!
-//! `NAME` is a plain record, `NAME@KEYID` a sealed one; `.next`, `.lock`, `.signin`, `.ahead` and `.mark` stand beside
-//! it. Everything that writes a record holds its lock; reading needs none.
+//! `NAME` is a plain record, `NAME@KEYID` a sealed one; `.next`, `.lock`, `.signin`, `.ahead`, `.mark` and
+//! `.setback` stand beside it. Everything that writes a record holds its lock; reading needs none.
 
 mod file;
 #[cfg(target_os = "linux")]
@@ -26,7 +26,7 @@ use crate::account::StoreWish;
 use crate::failure::{fail, fail_hint};
 use crate::lock::Lock;
 use file::Next;
-pub(crate) use file::make_folder;
+pub(crate) use file::{make_folder, write_small};
 use key::{DataKey, KeyId};
 pub(crate) use record::{Intent, Kind, checksum};
 pub(crate) use unlock::{BACKGROUND, lock as drop_cached_key};
@@ -83,6 +83,15 @@ impl Shelf {
     /// record of the other kind is removed when the new one is written.
     pub(crate) fn for_new(data: &Path, name: &str, wish: StoreWish) -> Result<Self> {
         make_folder(data)?;
+        for found in records(data)?.into_iter().filter(|found| found.name == name) {
+            let record = data.join(found.file);
+            for path in [file::next_of(&record), record] {
+                // One that cannot be read is damage, which a new sign-in replaces.
+                if let Ok(Some(bytes)) = file::read(&path) {
+                    record::check_format(&path.display().to_string(), &bytes)?;
+                }
+            }
+        }
         let key = unlock::for_new(data, wish, &sealed_names(data)?)?;
         Ok(Self { data: data.to_owned(), name: name.to_owned(), key })
     }
@@ -122,8 +131,10 @@ impl Shelf {
     pub(crate) fn settle(&self, generation: u64) -> Result<Option<Intent>> {
         let record = self.record();
         let next = file::next_of(&record);
+        file::until_free(&next)?;
         let Some(bytes) = file::read(&next)? else { return Ok(None) };
         let what = next.display().to_string();
+        record::check_format(&what, &bytes)?;
         let body = record::decode(&self.name, &what, &bytes, self.key.as_ref());
         if body.is_ok_and(|body| generation_of(&body) > generation) {
             file::replace(&next, &record)?;
@@ -233,7 +244,7 @@ pub(crate) fn remove(data: &Path, name: &str, only: Option<&Kind>) -> Result<boo
             file::remove(&data.join(format!("{}.{suffix}", found.file)))?;
         }
     }
-    for suffix in ["next", "ahead", "mark"] {
+    for suffix in ["next", "ahead", "mark", "setback"] {
         file::remove(&beside(data, name, suffix))?;
     }
     Ok(was_there)
@@ -290,6 +301,23 @@ pub(crate) fn sealed_names(data: &Path) -> Result<Vec<String>> {
 /// How the keychain is, for `doctor`.
 pub(crate) fn keychain_words(data: &Path) -> Result<String> {
     unlock::in_words(&sealed_names(data)?)
+}
+
+/// The mode of a record's file, where others than its owner can read it. The next save narrows it.
+#[cfg(unix)]
+pub(crate) fn too_open(data: &Path, name: &str, kind: &Kind) -> Option<(PathBuf, u32)> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = match kind {
+        Kind::Plain => data.join(name),
+        Kind::Sealed(id) => data.join(format!("{name}@{id}")),
+    };
+    let mode = path.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some((path, mode))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn too_open(_: &Path, _: &str, _: &Kind) -> Option<(PathBuf, u32)> {
+    None
 }
 
 /// Where and how, in words that hide nothing.

@@ -101,8 +101,7 @@ pub(super) fn decode<'a>(name: &str, what: &str, bytes: &'a [u8], key: Option<&D
     let mut words = words.trim_end().split(' ');
     let (format, kind, proof) = (words.next(), words.next(), words.next().unwrap_or_default());
     if format != Some(FORMAT) {
-        let what = format!("`{what}` was written by a newer hallpass");
-        return Err(fail_hint(Exit::Store, what, "update this hallpass; the file is untouched"));
+        return Err(of_another_format(what));
     }
     let body = &bytes[end + 1..];
     match (kind, key) {
@@ -112,6 +111,24 @@ pub(super) fn decode<'a>(name: &str, what: &str, bytes: &'a [u8], key: Option<&D
         }
         _ => Err(damaged(what)),
     }
+}
+
+/// Refuses a record that this hallpass may not write over: two versions in turn must not undo each other's work. What is
+/// no record at all is nobody's work.
+pub(super) fn check_format(what: &str, bytes: &[u8]) -> Result<()> {
+    let format =
+        after_intent(bytes).strip_prefix(MAGIC.as_bytes()).and_then(|rest| rest.split(|byte| *byte == b' ').next());
+    match format {
+        Some(format) if format != FORMAT.as_bytes() && format.len() < 8 && format.iter().all(u8::is_ascii_digit) => {
+            Err(of_another_format(what))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn of_another_format(what: &str) -> anyhow::Error {
+    let what = format!("`{what}` was written by a newer hallpass");
+    fail_hint(Exit::Store, what, "update this hallpass; the file is untouched, and `hallpass logout` would remove it")
 }
 
 /// A body: where it stands in the file, or what came out of its seal.

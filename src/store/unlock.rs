@@ -114,7 +114,7 @@ fn create(data: &Path, sealed: &[String]) -> Result<DataKey> {
 /// While this lives, no other process creates the key or takes it away.
 fn hold(data: &Path) -> Result<Lock> {
     // No account's lock: `+` is in no name.
-    match Lock::wait(&data.join("+key.lock"), Instant::now() + PRESENT, || Ok(None::<()>))? {
+    match Lock::wait(&data.join("+key.lock"), "login", Instant::now() + PRESENT, || Ok(None::<()>))? {
         Waited::Lock(lock) => Ok(lock),
         _ => Err(fail(Exit::Busy, "another hallpass has been busy with the key for a minute")),
     }
