@@ -49,6 +49,8 @@ mod grants;
 mod hit;
 #[cfg(unix)]
 mod idp;
+#[cfg(target_os = "linux")]
+mod interrupted;
 #[cfg(unix)]
 mod kept;
 #[cfg(target_os = "linux")]
