@@ -174,7 +174,8 @@ fn save(paths: &Paths, account: &Account, shelf: &Shelf, session: &mut Session) 
     let old = [false, true]
         .into_iter()
         .find_map(|sealed| store::load::<Session>(&paths.data, name, sealed, store::BACKGROUND).ok().flatten());
-    session.generation = old.map_or(0, |old| old.value.generation) + 1;
+    // Whoever waits goes by the generation: it goes up even over a record that cannot be read.
+    session.generation = old.map_or_else(|| shelf.seen(), |old| old.value.generation) + 1;
     shelf.save(session, session.generation)?;
     routes::forget(paths);
     Ok(())

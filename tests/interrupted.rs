@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::idp::Idp;
+use crate::record;
 use crate::world::World;
 
 #[test]
@@ -23,4 +24,19 @@ fn folders_that_stand_aside_are_cleared_away() {
         assert_eq!(world.data(left).exists(), is_there, "{left}");
     }
     assert_eq!(fs::read_dir(world.data("routes")).unwrap().count(), 1, "the routes themselves");
+}
+
+#[test]
+fn a_sign_in_over_a_damaged_record_goes_on_counting() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    for _ in 0..3 {
+        world.shift(4000);
+        world.token();
+    }
+    let before = world.record()["generation"].as_u64().unwrap();
+    fs::write(world.data("work"), "damaged").unwrap();
+    world.sign_in();
+    let after = record::read(&world.data("work"))["generation"].as_u64().unwrap();
+    assert!(after > before, "generation {after} after {before}");
 }
