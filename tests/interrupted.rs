@@ -4,7 +4,19 @@ use std::fs;
 
 use crate::idp::Idp;
 use crate::record;
-use crate::world::World;
+use crate::runs::{Done, done, has};
+use crate::secret_service::Keychain;
+use crate::world::{World, bin};
+
+/// `get`, with this system call refused (strace's words), at this file only where one is named.
+fn get_with(world: &World, inject: &str, at: Option<&str>) -> Done {
+    let mut command = world.program("strace", &["-f", "-qq", "-o", "/dev/null", "-e", inject]);
+    if let Some(file) = at {
+        command.arg("-P").arg(world.data(file));
+    }
+    command.arg(bin()).arg("get");
+    done(assert_cmd::Command::from_std(command).timeout(std::time::Duration::from_secs(60)))
+}
 
 #[test]
 fn folders_that_stand_aside_are_cleared_away() {
@@ -39,4 +51,18 @@ fn a_sign_in_over_a_damaged_record_goes_on_counting() {
     world.sign_in();
     let after = record::read(&world.data("work"))["generation"].as_u64().unwrap();
     assert!(after > before, "generation {after} after {before}");
+}
+
+#[test]
+fn half_a_listing_does_not_say_that_nobody_is_signed_in() {
+    let Some(keychain) = Keychain::start() else { return };
+    if !has("strace") {
+        return;
+    }
+    let idp = Idp::start();
+    let world = keychain.signed_in(&idp);
+    let token = world.token();
+    let _ = fs::remove_dir_all(world.data("routes"));
+    get_with(&world, "inject=getdents64:error=EIO:when=1", None).refused(&[7], &["hallpass"]);
+    assert_eq!(world.token(), token);
 }
