@@ -66,3 +66,22 @@ fn half_a_listing_does_not_say_that_nobody_is_signed_in() {
     get_with(&world, "inject=getdents64:error=EIO:when=1", None).refused(&[7], &["hallpass"]);
     assert_eq!(world.token(), token);
 }
+
+#[test]
+fn an_answer_is_kept_although_the_disk_refused_it_once() {
+    if !has("strace") {
+        return;
+    }
+    for refused in
+        ["write:error=EIO:when=2", "write:error=ENOSPC:when=2", "ftruncate:error=EIO:when=2", "fsync:error=EIO:when=2"]
+    {
+        let idp = Idp::start();
+        let world = World::signed_in(&idp);
+        world.shift(4000);
+        let token = get_with(&world, &format!("inject={refused}"), Some("work.next")).expect(0).out;
+        assert_eq!(world.run(&["get"]).expect(0).out, token, "{refused}");
+        world.shift(4000);
+        assert!(idp.live_access_token(&world.token()), "{refused}");
+        assert_eq!((idp.count("refresh_token"), idp.reuses()), (2, 0), "{refused}");
+    }
+}

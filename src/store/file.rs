@@ -90,12 +90,15 @@ impl Next {
 
     /// Appends the record and puts it in the old one's place.
     pub(super) fn commit(mut self, bytes: &[u8]) -> Result<()> {
-        let written = (|| {
+        let mut write = || {
             self.file.seek(SeekFrom::Start(INTENT_BYTES as u64))?;
             self.file.write_all(bytes)?;
             self.file.set_len((INTENT_BYTES + bytes.len()) as u64)?; // gives back what was reserved
             self.file.sync_all()
-        })();
+        };
+        // The refresh token is spent, and what it brought is nowhere else: one refusal of the disk is not the last word.
+        // Everything is written again, because after a failed fsync another one alone says nothing.
+        let written = write().or_else(|_| write());
         written.map_err(|why| broken(&self.path, "cannot be written", &why))?;
         drop(self.file); // Windows renames no open file
         replace(&self.path, &self.record)
