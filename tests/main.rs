@@ -21,6 +21,8 @@ mod autocom_server;
 mod callback;
 #[cfg(unix)]
 mod config;
+#[cfg(target_os = "linux")]
+mod crash;
 #[cfg(unix)]
 mod crowd;
 #[cfg(unix)]
@@ -63,6 +65,8 @@ mod listener;
 mod login;
 #[cfg(unix)]
 mod logout;
+#[cfg(target_os = "linux")]
+mod model;
 #[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]
