@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::Client;
 use crate::choice::{Choice, Rule, by_name, for_place};
 use crate::config::{self, Config};
+use crate::lock::Lock;
 use crate::paths::{Paths, set};
 use crate::provider::API_URL_VARIABLES;
 use crate::shown::shown;
@@ -83,6 +84,8 @@ pub(crate) fn forget(paths: &Paths) {
 }
 
 const FOLDER: &str = "routes";
+/// What a folder is called on its way out.
+const GONE: &str = ".gone.";
 const DEFAULT: &str = "default";
 
 fn account_key(name: &str) -> String {
@@ -116,7 +119,7 @@ fn rules(paths: &Paths, keys: impl Iterator<Item = String> + Clone) -> Result<Ve
         .and_then(|found| found.modified().ok())
         .is_none_or(|modified| SystemTime::now().duration_since(modified).is_ok_and(|age| age >= SETTLED));
     if settled && store::make_folder(&paths.data).is_ok() {
-        let _ = write(&folder, &all); // without them the next call reads the configuration again
+        let _ = write(&paths.data, &folder, &all); // without them the next call reads the configuration again
     }
     Ok(keys.filter_map(|key| all.get(&key)).flatten().cloned().collect())
 }
@@ -161,13 +164,21 @@ fn all_rules(config: &Config, sealed: &[String]) -> BTreeMap<String, Vec<Rule>> 
     routes
 }
 
-/// Written aside and renamed, so that a folder with this name is always complete.
-fn write(folder: &Path, rules: &BTreeMap<String, Vec<Rule>>) -> Result<()> {
+/// Written aside and renamed, so that a folder with this name is always complete. By one process at a time: what stands
+/// aside otherwise was left by one that was killed.
+fn write(data: &Path, folder: &Path, rules: &BTreeMap<String, Vec<Rule>>) -> Result<()> {
     signals::outlive_file_limit();
+    // `+` is in no account's name.
+    let Some(_lock) = Lock::try_take(&data.join("+routes.lock"), "routes")? else { return Ok(()) };
     let parent = folder.parent().unwrap_or(folder);
     fs::create_dir_all(parent)?;
+    for (folder, prefix) in [(data, GONE), (parent, ".")] {
+        let begins = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes());
+        for left in fs::read_dir(folder)?.flatten().filter(begins) {
+            let _ = fs::remove_dir_all(left.path()); // the next one tries again
+        }
+    }
     let aside = parent.join(format!(".{}", std::process::id()));
-    let _ = fs::remove_dir_all(&aside);
     fs::create_dir(&aside)?;
     for (key, rules) in rules {
         let route = Route { key: key.clone(), rules: rules.clone() };
@@ -191,7 +202,7 @@ fn write(folder: &Path, rules: &BTreeMap<String, Vec<Rule>>) -> Result<()> {
 
 /// Takes a folder away in one step: nobody may read from one that is half gone.
 fn put_away(folder: &Path) {
-    let aside = folder.with_file_name(format!(".gone.{}", std::process::id()));
+    let aside = folder.with_file_name(format!("{GONE}{}", std::process::id()));
     let _ = fs::remove_dir_all(&aside); // of a process that had our number before
     let _ = fs::rename(folder, &aside).and_then(|()| fs::remove_dir_all(&aside));
 }

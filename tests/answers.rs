@@ -39,6 +39,8 @@ pub enum Fault {
     Hang,
     /// The token is spent, then the connection drops without a byte.
     CloseBeforeAnswer,
+    /// The connection drops, and nothing was done.
+    CloseBeforeReading,
     InvalidGrant,
     WrongIssuerInMetadata,
     /// Metadata whose token endpoint is plain http off loopback.
@@ -114,6 +116,7 @@ impl Book {
                 return Answer::Say(200, vec![("Content-Type", "text/html".into())], page);
             }
             Some(Fault::Hang) => return Answer::Hang,
+            Some(Fault::CloseBeforeReading) => return Answer::Cut,
             Some(Fault::InvalidGrant | Fault::ExpiredCode) => {
                 return json_answer(400, &json!({"error": "invalid_grant", "error_description": "it is gone"}));
             }

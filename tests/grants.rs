@@ -1,7 +1,7 @@
 //! What the authorization server has given out: codes, families of refresh tokens, access tokens.
 
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,6 +27,18 @@ struct Code {
 struct Refresh {
     family: usize,
     spent: bool,
+    /// What it was first spent for, and when.
+    answer: Option<(Instant, Value)>,
+}
+
+/// What the server knows of a refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Newest,
+    /// Spent, and the session lives on under another.
+    Spent,
+    /// Its session has ended, or never was.
+    Ended,
 }
 
 #[derive(Default)]
@@ -41,6 +53,11 @@ pub struct Grants {
     pats: Vec<String>,
     serial: u64,
     pub reuses: usize,
+    /// For so long after its use a spent refresh token gets the same answer again.
+    pub grace: Duration,
+    /// How often that happened.
+    pub replays: usize,
+    pub rotations: usize,
     secrets: Vec<String>,
 }
 
@@ -128,6 +145,14 @@ impl Grants {
                 let name = field(form, "refresh_token").unwrap_or("");
                 let Some(refresh) = self.refresh.get_mut(name) else { return Err("invalid_grant") };
                 let family = refresh.family;
+                if let Some((when, answer)) = &refresh.answer
+                    && refresh.spent
+                    && when.elapsed() < self.grace
+                    && self.families[family]
+                {
+                    self.replays += 1;
+                    return Ok(answer.clone());
+                }
                 if refresh.spent {
                     self.reuses += 1;
                     self.families[family] = false;
@@ -136,7 +161,10 @@ impl Grants {
                 if !self.families[family] {
                     return Err("invalid_grant");
                 }
-                Ok(self.tokens(family, &client, None))
+                self.rotations += 1;
+                let answer = self.tokens(family, &client, None);
+                self.refresh.get_mut(name).unwrap().answer = Some((Instant::now(), answer.clone()));
+                Ok(answer)
             }
             Some("client_credentials") => Ok(self.derived(field(form, "scope").unwrap_or("all"))),
             Some("urn:ietf:params:oauth:grant-type:token-exchange") => {
@@ -167,7 +195,7 @@ impl Grants {
     fn tokens(&mut self, family: usize, client: &str, nonce: Option<String>) -> Value {
         let (access, refresh) = (self.secret(), self.secret());
         self.access.insert(access.clone(), (family, true));
-        self.refresh.insert(refresh.clone(), Refresh { family, spent: false });
+        self.refresh.insert(refresh.clone(), Refresh { family, spent: false, answer: None });
         let mut answer = json!({
             "access_token": access, "refresh_token": refresh, "token_type": "Bearer",
             "expires_in": self.lifetime, "scope": "openid offline_access",
@@ -198,6 +226,25 @@ impl Grants {
     pub fn unspend(&mut self, token: &str) {
         if let Some(refresh) = self.refresh.get_mut(token) {
             refresh.spent = false;
+        }
+    }
+
+    pub fn is_predecessor(&self, refresh_token: &str) -> bool {
+        let answer = self.refresh.get(refresh_token).and_then(|refresh| refresh.answer.as_ref());
+        let next = answer.and_then(|(_, answer)| answer["refresh_token"].as_str());
+        next.is_some_and(|next| self.state(next) == State::Newest)
+    }
+
+    pub fn session_of(&self, access_token: &str) -> Option<usize> {
+        self.access.get(access_token).map(|(family, _)| *family)
+    }
+
+    pub fn state(&self, refresh_token: &str) -> State {
+        match self.refresh.get(refresh_token) {
+            Some(refresh) if !self.families[refresh.family] => State::Ended,
+            Some(refresh) if refresh.spent => State::Spent,
+            Some(_) => State::Newest,
+            None => State::Ended,
         }
     }
 
@@ -253,4 +300,20 @@ fn the_server_itself_is_strict() {
     assert_eq!(grants.token(&refresh), Err("invalid_grant"), "reuse kills the family");
     assert!(!grants.family_alive() && !grants.live(access));
     assert_eq!(grants.reuses, 1);
+}
+
+#[test]
+fn grace_gives_the_same_answer_for_a_while() {
+    let mut grants = Grants { grace: Duration::from_secs(60), ..Grants::new("http://127.0.0.1:1", 3600, false) };
+    let name = grants.begin("cli", None)["refresh_token"].as_str().unwrap().to_owned();
+    let form = [("grant_type", "refresh_token"), ("client_id", "cli"), ("refresh_token", &name)];
+    let form: Vec<_> = form.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    assert_eq!(grants.state(&name), State::Newest);
+    let first = grants.token(&form).unwrap();
+    assert_eq!(grants.state(&name), State::Spent);
+    assert_eq!(grants.token(&form).unwrap(), first);
+    assert_eq!((grants.rotations, grants.replays, grants.reuses), (1, 1, 0));
+    grants.grace = Duration::ZERO;
+    assert_eq!(grants.token(&form), Err("invalid_grant"));
+    assert_eq!((grants.state(&name), grants.reuses), (State::Ended, 1));
 }

@@ -12,12 +12,13 @@ use tiny_http::{Header, Request, Response, Server};
 use crate::answers::{Answer, At, Book, Call, Fault};
 use crate::device_grants::{self, Device, Poll};
 use crate::forms::{field, parse, query};
-use crate::grants::Grants;
+use crate::grants::{Grants, State};
 use crate::relay::Relay;
 
 pub struct Builder {
     lifetime: i64,
     latency: Duration,
+    grace: Duration,
     id_tokens: bool,
     promises_iss: bool,
     device: Option<Device>,
@@ -40,6 +41,11 @@ impl Builder {
     }
     pub fn latency(mut self, millis: u64) -> Self {
         self.latency = Duration::from_millis(millis);
+        self
+    }
+    /// A spent refresh token gets the same answer again for so long; without it the server is strict.
+    pub fn grace(mut self, seconds: u64) -> Self {
+        self.grace = Duration::from_secs(seconds);
         self
     }
     pub fn id_tokens(mut self) -> Self {
@@ -72,7 +78,8 @@ impl Builder {
         let front = TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://{}", front.local_addr().unwrap());
         let relay = Relay::start(front, back);
-        let grants = Grants::new(&issuer, self.lifetime, self.id_tokens);
+        let mut grants = Grants::new(&issuer, self.lifetime, self.id_tokens);
+        grants.grace = self.grace;
         let book = Arc::new(Mutex::new(Book {
             grants,
             device: self.device,
@@ -113,6 +120,7 @@ impl Idp {
         Builder {
             lifetime: 3600,
             latency: Duration::ZERO,
+            grace: Duration::ZERO,
             id_tokens: false,
             promises_iss: true,
             device: None,
@@ -166,6 +174,25 @@ impl Idp {
     }
     pub fn reuses(&self) -> usize {
         self.book(|book| book.grants.reuses)
+    }
+    /// Refresh tokens that were exchanged for new ones, and how often a spent one passed within grace.
+    pub fn rotations(&self) -> (usize, usize) {
+        self.book(|book| (book.grants.rotations, book.grants.replays))
+    }
+    /// The tokens of a new session, as after a sign-in.
+    pub fn begin(&self) -> Value {
+        self.book(|book| book.grants.begin("cli", None))
+    }
+    /// Whether this refresh token was exchanged for the newest one.
+    pub fn is_predecessor(&self, refresh_token: &str) -> bool {
+        self.book(|book| book.grants.is_predecessor(refresh_token))
+    }
+    /// Which session, counted from the first, an access token belongs to.
+    pub fn session_of(&self, access_token: &str) -> Option<usize> {
+        self.book(|book| book.grants.session_of(access_token))
+    }
+    pub fn state(&self, refresh_token: &str) -> State {
+        self.book(|book| book.grants.state(refresh_token))
     }
     pub fn live_access_token(&self, token: &str) -> bool {
         self.book(|book| book.grants.live(token))

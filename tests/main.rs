@@ -23,6 +23,8 @@ mod autocom_server;
 mod callback;
 #[cfg(unix)]
 mod config;
+#[cfg(target_os = "linux")]
+mod crash;
 #[cfg(unix)]
 mod crowd;
 #[cfg(unix)]
@@ -53,6 +55,8 @@ mod grants;
 mod hit;
 #[cfg(unix)]
 mod idp;
+#[cfg(target_os = "linux")]
+mod interrupted;
 #[cfg(unix)]
 mod kept;
 #[cfg(target_os = "linux")]
@@ -69,6 +73,8 @@ mod logout;
 mod machine;
 #[cfg(unix)]
 mod mcp;
+#[cfg(target_os = "linux")]
+mod model;
 #[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]

@@ -21,15 +21,24 @@ pub fn checksum(body: &[u8]) -> String {
 
 /// The JSON of the record, its checksum verified.
 pub fn read(path: &Path) -> Value {
-    let text = fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
-    let text = match text.strip_prefix("hallpass-intent ") {
-        Some(rest) => rest.split_once('\n').expect("a line after the intent").1,
-        None => &text,
-    };
-    let (head, body) = text.split_once('\n').expect("a first line");
-    let sum = head.strip_prefix(HEAD).unwrap_or_else(|| panic!("not a plain record: {head}"));
-    assert_eq!(sum, checksum(body.as_bytes()), "checksum of {}", path.display());
-    serde_json::from_str(body).expect("JSON after the first line")
+    let found = fs::read(path).map_err(|why| why.to_string()).and_then(|bytes| parse(&bytes));
+    found.unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+/// The same of bytes that may be anything.
+pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(after_intent(bytes)).map_err(|why| why.to_string())?;
+    let (head, body) = text.split_once('\n').ok_or("no first line")?;
+    let sum = head.strip_prefix(HEAD).ok_or("not a plain record")?;
+    if sum != checksum(body.as_bytes()) {
+        return Err("the checksum is wrong".to_owned());
+    }
+    serde_json::from_str(body).map_err(|why| why.to_string())
+}
+
+fn after_intent(bytes: &[u8]) -> &[u8] {
+    let end = bytes.starts_with(b"hallpass-intent ").then(|| bytes.iter().position(|byte| *byte == b'\n')).flatten();
+    end.map_or(bytes, |end| &bytes[end + 1..])
 }
 
 /// A record with this JSON, put in place in one step.
@@ -80,16 +89,19 @@ fn cipher(path: &Path, item: &[u8]) -> (String, ring::aead::LessSafeKey, ring::a
 /// The JSON of a sealed record.
 #[cfg(target_os = "linux")]
 pub fn unseal(path: &Path, item: &[u8]) -> Value {
-    let mut bytes = fs::read(path).unwrap();
-    if bytes.starts_with(b"hallpass-intent ") {
-        bytes.drain(..=bytes.iter().position(|byte| *byte == b'\n').unwrap());
-    }
+    open(path, &fs::read(path).unwrap(), item).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+/// The same of bytes that may be anything; `path` is where they stand.
+#[cfg(target_os = "linux")]
+pub fn open(path: &Path, bytes: &[u8], item: &[u8]) -> Result<Value, String> {
     let (head, key, with) = cipher(path, item);
-    let sealed = bytes.strip_prefix(head.as_bytes()).expect("a sealed record of this key");
-    let (nonce, text) = sealed.split_at(12);
-    let nonce = ring::aead::Nonce::try_assume_unique_for_key(nonce).unwrap();
+    let sealed = after_intent(bytes).strip_prefix(head.as_bytes()).ok_or("not a sealed record of this key")?;
+    let (nonce, text) = sealed.split_at_checked(12).ok_or("no nonce")?;
+    let nonce = ring::aead::Nonce::try_assume_unique_for_key(nonce).map_err(|_| "no nonce")?;
     let mut text = text.to_vec();
-    serde_json::from_slice(key.open_in_place(nonce, with, &mut text).expect("the seal")).expect("JSON")
+    let body = key.open_in_place(nonce, with, &mut text).map_err(|_| "the seal is broken")?;
+    serde_json::from_slice(body).map_err(|why| why.to_string())
 }
 
 /// A sealed record with this JSON, put in place in one step.

@@ -27,7 +27,11 @@ impl Relay {
                 if let Ok(handle) = client.try_clone() {
                     clients.lock().unwrap().insert(name, handle);
                 }
-                thread::spawn(move || carry(client_in, server));
+                let clients = clients.clone();
+                thread::spawn(move || {
+                    carry(client_in, server);
+                    clients.lock().unwrap().remove(&name); // ten thousand of them would use up our descriptors
+                });
                 thread::spawn(move || carry(server_in, client));
             }
         });

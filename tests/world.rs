@@ -17,6 +17,11 @@ use crate::runs::{Done, Running, done};
 
 pub const BIN: &str = env!("CARGO_BIN_EXE_hallpass");
 
+/// The binary under test: the proofs of tests/crash run against a release too.
+pub fn bin() -> OsString {
+    std::env::var_os("HALLPASS_BIN").unwrap_or_else(|| BIN.into())
+}
+
 /// The places the account `work` serves.
 pub const SERVES: &str = r#"["https://git.example.com", "https://git.example.com:8443/team", "http://127.0.0.1:9",
     "https://k8s.example.com:6443", "smtp://mail.example.com:465", "imaps://mail.example.com"]"#;
@@ -173,7 +178,7 @@ esac
 
     /// The binary, as a plain command.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(BIN);
+        let mut command = Command::new(bin());
         self.dress(&mut command);
         command.args(args);
         command
@@ -181,7 +186,7 @@ esac
     /// Any other program in the same world, with `$HALLPASS` naming the binary.
     pub fn program(&self, name: &str, args: &[&str]) -> Command {
         let mut command = Command::new(name);
-        self.dress(&mut command).env("HALLPASS", BIN);
+        self.dress(&mut command).env("HALLPASS", bin());
         command.args(args);
         command
     }

@@ -270,13 +270,14 @@ pub(crate) struct RecordFile {
 
 /// Every record, by name.
 pub(crate) fn records(data: &Path) -> Result<Vec<RecordFile>> {
-    let entries = match std::fs::read_dir(data) {
+    // Half a listing would say that somebody is not signed in.
+    let entries = match std::fs::read_dir(data).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
         Ok(entries) => entries,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(why) => return Err(fail(Exit::Store, format!("`{}` cannot be read: {why}", data.display()))),
     };
     let mut found: Vec<_> = entries
-        .flatten()
+        .into_iter()
         .filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .filter_map(|entry| {
             let file = entry.file_name().into_string().ok()?;
