@@ -105,6 +105,10 @@ mod terminal;
 #[cfg(unix)]
 mod token;
 #[cfg(unix)]
+mod tools;
+#[cfg(unix)]
+mod tools_docker;
+#[cfg(unix)]
 mod warmhub;
 #[cfg(unix)]
 mod whet;

@@ -1,0 +1,52 @@
+//! The tools' commands, for the help alone: `main` has led a tool to its own door before this is read
+
+use std::ffi::OsString;
+
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand)]
+pub(super) enum Tool {
+    /// Print a token for a script
+    #[command(
+        after_help = "Options: --json, --min-ttl TIME (as in 10m). `hallpass get -` reads git's question from stdin."
+    )]
+    Get(Words),
+    /// Print the Authorization header line
+    Header(Words),
+    /// Answer git: get, store, erase, capability; the question on stdin
+    Git(Words),
+    /// Answer kubectl, which asks in KUBERNETES_EXEC_INFO
+    Kubectl(Words),
+    /// Answer in JSON: get, store, erase; the question on stdin
+    Json(Words),
+    /// git's `store`
+    #[command(hide = true)]
+    Store(Words),
+    /// git's `erase`
+    #[command(hide = true)]
+    Erase(Words),
+    /// Answer docker and its kin: get, store, erase, list; the registry on stdin
+    Docker(Words),
+}
+
+#[derive(Args)]
+pub(super) struct Words {
+    /// What the tool says
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) words: Vec<OsString>,
+}
+
+impl Tool {
+    pub(super) fn words(&self) -> &[OsString] {
+        match self {
+            Self::Get(words)
+            | Self::Header(words)
+            | Self::Git(words)
+            | Self::Kubectl(words)
+            | Self::Json(words)
+            | Self::Store(words)
+            | Self::Erase(words)
+            | Self::Docker(words) => &words.words,
+        }
+    }
+}
