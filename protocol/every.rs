@@ -10,6 +10,7 @@ const QUESTIONS: &[(&str, &[&str], &str, &str)] = &[
     ("git", &["get"], "", "protocol=https\nhost=h.example\n"),
     ("kubectl", &[], "", ""),
     ("docker", &["get"], "", "h.example"),
+    ("cargo", &[], "", r#"{"v":1,"registry":{"index-url":"https://h.example"},"kind":"get","operation":"read"}"#),
     ("get", &[], "", ""),
     ("header", &[], "", ""),
     ("json", &["get"], "", r#"{"account":"work"}"#),
@@ -186,6 +187,23 @@ fn id_tokens_leave_through_two_doors() {
             Reply::Missing(None)
         });
     }
+}
+
+#[test]
+fn a_tool_that_is_spoken_to_first_and_asks_twice() {
+    let line = |host: &str| {
+        format!(
+            "{{\"v\":1,\"registry\":{{\"index-url\":\"https://{host}/\"}},\"kind\":\"get\",\"operation\":\"read\"}}\n"
+        )
+    };
+    let (mine, other) = (line("mine.example"), line("other.example"));
+    let ended = drive("cargo", &[], "", &[&mine, &other], &|request| match &request.target {
+        crate::talk::Target::Place(place) if place.host == "mine.example" => pass("AT1")(request),
+        _ => Reply::Missing(None),
+    });
+    let said: Vec<_> = ended.said.lines().collect();
+    assert_eq!((said[0], said[2]), ("{\"v\":[1]}", "{\"Err\":{\"kind\":\"url-not-supported\"}}"));
+    assert!(said[1].starts_with("{\"Ok\":{\"kind\":\"get\",\"token\":\"Bearer AT1\"") && ended.exit == Exit::Answered);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //!
 //! A new protocol is one file and one line in [`ALL`].
 
+mod cargo;
 mod docker;
 #[cfg(test)]
 mod every;
@@ -30,6 +31,7 @@ pub const ALL: &[&dyn Protocol] = &[
     &git::Git,
     &kubectl::Kubectl,
     &docker::Docker,
+    &cargo::Cargo,
     &plain::Plain,
     &json::Json,
 ];

@@ -27,6 +27,8 @@ pub(super) enum Tool {
     Erase(Words),
     /// Answer docker and its kin: get, store, erase, list; the registry on stdin
     Docker(Words),
+    /// Answer cargo, as its credential provider; JSON lines on stdin
+    Cargo(Words),
 }
 
 #[derive(Args)]
@@ -46,7 +48,8 @@ impl Tool {
             | Self::Json(words)
             | Self::Store(words)
             | Self::Erase(words)
-            | Self::Docker(words) => &words.words,
+            | Self::Docker(words)
+            | Self::Cargo(words) => &words.words,
         }
     }
 }
