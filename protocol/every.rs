@@ -11,6 +11,8 @@ const QUESTIONS: &[(&str, &[&str], &str, &str)] = &[
     ("kubectl", &[], "", ""),
     ("docker", &["get"], "", "h.example"),
     ("cargo", &[], "", r#"{"v":1,"registry":{"index-url":"https://h.example"},"kind":"get","operation":"read"}"#),
+    ("terraform", &["get", "h.example"], "", ""),
+    ("vault", &["get"], "https://h.example", ""),
     ("get", &[], "", ""),
     ("header", &[], "", ""),
     ("json", &["get"], "", r#"{"account":"work"}"#),

@@ -14,6 +14,8 @@ mod git;
 mod json;
 mod kubectl;
 mod plain;
+mod terraform;
+mod vault;
 
 pub mod credential;
 pub mod failure;
@@ -32,6 +34,8 @@ pub const ALL: &[&dyn Protocol] = &[
     &kubectl::Kubectl,
     &docker::Docker,
     &cargo::Cargo,
+    &terraform::Terraform,
+    &vault::Vault,
     &plain::Plain,
     &json::Json,
 ];

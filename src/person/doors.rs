@@ -29,6 +29,10 @@ pub(super) enum Tool {
     Docker(Words),
     /// Answer cargo, as its credential provider; JSON lines on stdin
     Cargo(Words),
+    /// Answer terraform and tofu: get, store, forget and the host
+    Terraform(Words),
+    /// Answer vault and bao as their token helper: get, store, erase
+    Vault(Words),
 }
 
 #[derive(Args)]
@@ -49,7 +53,9 @@ impl Tool {
             | Self::Store(words)
             | Self::Erase(words)
             | Self::Docker(words)
-            | Self::Cargo(words) => &words.words,
+            | Self::Cargo(words)
+            | Self::Terraform(words)
+            | Self::Vault(words) => &words.words,
         }
     }
 }
