@@ -6,11 +6,13 @@
 //!
 //! A new protocol is one file and one line in [`ALL`].
 
+mod bazel;
 mod cargo;
 mod docker;
 #[cfg(test)]
 mod every;
 mod git;
+mod goauth;
 mod json;
 mod kubectl;
 mod plain;
@@ -35,7 +37,9 @@ pub const ALL: &[&dyn Protocol] = &[
     &docker::Docker,
     &cargo::Cargo,
     &terraform::Terraform,
+    &bazel::Bazel,
     &vault::Vault,
+    &goauth::GoAuth,
     &plain::Plain,
     &json::Json,
 ];

@@ -31,8 +31,12 @@ pub(super) enum Tool {
     Cargo(Words),
     /// Answer terraform and tofu: get, store, forget and the host
     Terraform(Words),
+    /// Answer bazel: get; the URI on stdin
+    Bazel(Words),
     /// Answer vault and bao as their token helper: get, store, erase
     Vault(Words),
+    /// Answer the go command, which asks with the URL that was refused
+    Goauth(Words),
 }
 
 #[derive(Args)]
@@ -55,7 +59,9 @@ impl Tool {
             | Self::Docker(words)
             | Self::Cargo(words)
             | Self::Terraform(words)
-            | Self::Vault(words) => &words.words,
+            | Self::Bazel(words)
+            | Self::Vault(words)
+            | Self::Goauth(words) => &words.words,
         }
     }
 }
