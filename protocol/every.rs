@@ -15,10 +15,14 @@ const QUESTIONS: &[(&str, &[&str], &str, &str)] = &[
     ("bazel", &["get"], "", r#"{"uri":"https://h.example/a"}"#),
     ("vault", &["get"], "https://h.example", ""),
     ("goauth", &["https://h.example/mod"], "", "HTTP/1.1 401 Unauthorized\n\n"),
+    ("kubelet", &[], "", KUBELET),
     ("get", &[], "", ""),
     ("header", &[], "", ""),
     ("json", &["get"], "", r#"{"account":"work"}"#),
 ];
+
+const KUBELET: &str =
+    r#"{"apiVersion":"credentialprovider.kubelet.k8s.io/v1","kind":"CredentialProviderRequest","image":"h.example/a"}"#;
 
 /// How a conversation ended: what was said, the exit code, the words for the person.
 struct Ended {

@@ -15,6 +15,7 @@ mod git;
 mod goauth;
 mod json;
 mod kubectl;
+mod kubelet;
 mod plain;
 mod terraform;
 mod vault;
@@ -40,6 +41,7 @@ pub const ALL: &[&dyn Protocol] = &[
     &bazel::Bazel,
     &vault::Vault,
     &goauth::GoAuth,
+    &kubelet::Kubelet,
     &plain::Plain,
     &json::Json,
 ];

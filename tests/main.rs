@@ -111,6 +111,8 @@ mod tools_cargo;
 #[cfg(unix)]
 mod tools_docker;
 #[cfg(unix)]
+mod tools_hosts;
+#[cfg(unix)]
 mod warmhub;
 #[cfg(unix)]
 mod whet;

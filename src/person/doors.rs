@@ -37,6 +37,8 @@ pub(super) enum Tool {
     Vault(Words),
     /// Answer the go command, which asks with the URL that was refused
     Goauth(Words),
+    /// Answer the kubelet, which wants to pull an image
+    Kubelet(Words),
 }
 
 #[derive(Args)]
@@ -61,7 +63,8 @@ impl Tool {
             | Self::Terraform(words)
             | Self::Bazel(words)
             | Self::Vault(words)
-            | Self::Goauth(words) => &words.words,
+            | Self::Goauth(words)
+            | Self::Kubelet(words) => &words.words,
         }
     }
 }
