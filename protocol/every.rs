@@ -15,6 +15,8 @@ const QUESTIONS: &[(&str, &[&str], &str, &str)] = &[
     ("bazel", &["get"], "", r#"{"uri":"https://h.example/a"}"#),
     ("vault", &["get"], "https://h.example", ""),
     ("goauth", &["https://h.example/mod"], "", "HTTP/1.1 401 Unauthorized\n\n"),
+    ("google", &[], "", ""),
+    ("pnpm", &[], "", ""),
     ("kubelet", &[], "", KUBELET),
     ("get", &[], "", ""),
     ("header", &[], "", ""),
@@ -187,7 +189,7 @@ fn id_tokens_leave_through_two_doors() {
         .map(|(name, ..)| *name)
         .collect();
     // `get` and `json` ask for access tokens and never see one.
-    assert_eq!(with, ["kubectl", "get", "json"]);
+    assert_eq!(with, ["kubectl", "google", "get", "json"]);
     for name in ["get", "json", "git", "docker"] {
         let question = QUESTIONS.iter().find(|question| question.0 == name).expect(name);
         asked(question, &|request| {
@@ -218,6 +220,6 @@ fn a_tool_that_is_spoken_to_first_and_asks_twice() {
 fn programs_are_the_names_with_ours_in_them() {
     let names = ALL.iter().flat_map(|protocol| protocol.names()).copied();
     let programs: Vec<_> = names.filter(|name| crate::is_program(name)).collect();
-    assert!(programs.contains(&"docker-credential-hallpass"));
+    assert!(programs.contains(&"docker-credential-hallpass") && programs.contains(&"hallpass-npm"));
     assert!(!programs.contains(&"keyring") && !programs.contains(&"git"), "somebody else's names are not ours to take");
 }

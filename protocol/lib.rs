@@ -13,10 +13,12 @@ mod docker;
 mod every;
 mod git;
 mod goauth;
+mod google;
 mod json;
 mod kubectl;
 mod kubelet;
 mod plain;
+mod pnpm;
 mod terraform;
 mod vault;
 
@@ -41,6 +43,8 @@ pub const ALL: &[&dyn Protocol] = &[
     &bazel::Bazel,
     &vault::Vault,
     &goauth::GoAuth,
+    &google::Google,
+    &pnpm::Pnpm,
     &kubelet::Kubelet,
     &plain::Plain,
     &json::Json,

@@ -37,6 +37,10 @@ pub(super) enum Tool {
     Vault(Words),
     /// Answer the go command, which asks with the URL that was refused
     Goauth(Words),
+    /// Answer Google's libraries with an id_token
+    Google(Words),
+    /// Answer pnpm's tokenHelper
+    Pnpm(Words),
     /// Answer the kubelet, which wants to pull an image
     Kubelet(Words),
 }
@@ -64,6 +68,8 @@ impl Tool {
             | Self::Bazel(words)
             | Self::Vault(words)
             | Self::Goauth(words)
+            | Self::Google(words)
+            | Self::Pnpm(words)
             | Self::Kubelet(words) => &words.words,
         }
     }
