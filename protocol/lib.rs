@@ -14,9 +14,11 @@ mod every;
 mod git;
 mod goauth;
 mod google;
+mod headers;
 mod json;
 mod kubectl;
 mod kubelet;
+mod mail;
 mod plain;
 mod pnpm;
 mod terraform;
@@ -45,7 +47,9 @@ pub const ALL: &[&dyn Protocol] = &[
     &goauth::GoAuth,
     &google::Google,
     &pnpm::Pnpm,
+    &mail::Mail,
     &kubelet::Kubelet,
+    &headers::Headers,
     &plain::Plain,
     &json::Json,
 ];

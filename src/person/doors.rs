@@ -43,6 +43,12 @@ pub(super) enum Tool {
     Pnpm(Words),
     /// Answer the kubelet, which wants to pull an image
     Kubelet(Words),
+    /// Print the XOAUTH2 response for a mail server
+    Xoauth2(Words),
+    /// Print the OAUTHBEARER response for a mail server
+    Oauthbearer(Words),
+    /// Print the headers as a JSON object
+    Headers(Words),
 }
 
 #[derive(Args)]
@@ -70,7 +76,10 @@ impl Tool {
             | Self::Goauth(words)
             | Self::Google(words)
             | Self::Pnpm(words)
-            | Self::Kubelet(words) => &words.words,
+            | Self::Kubelet(words)
+            | Self::Xoauth2(words)
+            | Self::Oauthbearer(words)
+            | Self::Headers(words) => &words.words,
         }
     }
 }
