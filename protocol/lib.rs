@@ -6,6 +6,7 @@
 //!
 //! A new protocol is one file and one line in [`ALL`].
 
+mod askpass;
 mod bazel;
 mod cargo;
 mod docker;
@@ -16,6 +17,7 @@ mod goauth;
 mod google;
 mod headers;
 mod json;
+mod keyring;
 mod kubectl;
 mod kubelet;
 mod mail;
@@ -47,8 +49,10 @@ pub const ALL: &[&dyn Protocol] = &[
     &goauth::GoAuth,
     &google::Google,
     &pnpm::Pnpm,
+    &askpass::Askpass,
     &mail::Mail,
     &kubelet::Kubelet,
+    &keyring::Keyring,
     &headers::Headers,
     &plain::Plain,
     &json::Json,

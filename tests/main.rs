@@ -113,6 +113,8 @@ mod tools_docker;
 #[cfg(unix)]
 mod tools_hosts;
 #[cfg(unix)]
+mod tools_passed_on;
+#[cfg(unix)]
 mod tools_prints;
 #[cfg(unix)]
 mod warmhub;

@@ -41,6 +41,10 @@ pub(super) enum Tool {
     Google(Words),
     /// Answer pnpm's tokenHelper
     Pnpm(Words),
+    /// Answer git's or wget's prompt; any other goes to ssh-askpass
+    Askpass(Words),
+    /// Answer pip and uv as the keyring program; the rest goes to the next one on PATH
+    Keyring(Words),
     /// Answer the kubelet, which wants to pull an image
     Kubelet(Words),
     /// Print the XOAUTH2 response for a mail server
@@ -76,6 +80,8 @@ impl Tool {
             | Self::Goauth(words)
             | Self::Google(words)
             | Self::Pnpm(words)
+            | Self::Askpass(words)
+            | Self::Keyring(words)
             | Self::Kubelet(words)
             | Self::Xoauth2(words)
             | Self::Oauthbearer(words)

@@ -16,7 +16,8 @@ Tools:
   hallpass header [ACCOUNT|URL]     the header line:          hallpass header | curl -H @- https://...
   hallpass json get|store|erase     JSON on stdin and stdout
   hallpass store|erase              git's key=value on stdin
-  hallpass docker get|store|erase   docker's credential helper; `hallpass link DIR` makes the name it looks for
+  hallpass docker|cargo|terraform|bazel|vault|goauth|google|pnpm|askpass|keyring|kubelet|xoauth2|oauthbearer|headers
+                                    the helpers of other tools; `hallpass link DIR` makes the names they look for
 
 Examples:
   hallpass login https://git.example.com --issuer https://id.example.com --client-id my-client
