@@ -60,6 +60,15 @@ impl Failure {
         self
     }
 
+    /// Both on one line, for wires that carry the words themselves: `what; hint`.
+    #[must_use]
+    pub fn in_one_line(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}; {hint}", self.what),
+            None => self.what.clone(),
+        }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -73,7 +73,7 @@ impl Protocol for Git {
             Reply::Failed(failure) => quit(request, failure.clone()),
             Reply::Unsupported(why) => silent(Failure::new(Exit::Missing, why.clone())),
             Reply::Missing(Some(why)) => silent(why.clone()),
-            Reply::Missing(None) | Reply::Done => Step::end(Exit::Answered),
+            Reply::Missing(None) | Reply::Done | Reply::Names(_) => Step::end(Exit::Answered),
         }
     }
 }
@@ -180,6 +180,12 @@ fn pass(request: &Request, credential: &Credential) -> Result<String, Failure> {
 }
 
 fn keep(request: &Request, kept: &Kept) -> String {
+    // Another door may have brought it: a line break would add a line of its sender's choice.
+    let texts = [Some(kept.secret.expose()), kept.username.as_deref(), kept.authtype.as_deref()];
+    let refresh_token = kept.refresh_token.as_ref().map(Secret::expose);
+    if texts.into_iter().chain([refresh_token]).flatten().any(|text| text.contains(['\n', '\r', '\0'])) {
+        return String::new();
+    }
     let mut lines = Lines::around(&kept.secret);
     if let Some(authtype) = &kept.authtype {
         if !can(request, "authtype") {
@@ -246,6 +252,7 @@ mod tests {
             id: "9f2c61d04b7e83aa".into(),
             form,
             headers: Vec::new(),
+            rule: String::new(),
         };
         Git.reply(&call, request, &Reply::Pass(Box::new(credential))).say.expose().to_owned()
     }

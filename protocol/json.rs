@@ -87,14 +87,10 @@ impl Protocol for Json {
             (Some(_), Some(_)) => return odd("`url` and `account` cannot stand together".into()),
         };
         let verb = match (call.args.first().map(String::as_str), question.token) {
-            (Some("store"), Some(secret)) => Verb::Store(Box::new(Kept {
-                username: question.username.clone(),
-                secret,
-                authtype: None,
-                expires_at: question.expires_at,
-                refresh_token: None,
-                ephemeral: false,
-            })),
+            (Some("store"), Some(secret)) => {
+                let expires_at = question.expires_at;
+                Verb::Store(Box::new(Kept { expires_at, ..Kept::new(question.username.clone(), secret) }))
+            }
             (Some("store"), None) => return odd("`token` is missing".into()),
             (Some("erase"), secret) => Verb::Erase(secret),
             _ => Verb::Get,

@@ -166,6 +166,7 @@ mod tests {
                 id: String::new(),
                 form: Form::Auto,
                 headers: Vec::new(),
+                rule: String::new(),
             };
             let request = Request::new(Verb::Get, Target::Default);
             let step = Kubectl.reply(&call, &request, &Reply::Pass(Box::new(credential)));

@@ -6,13 +6,27 @@
 //!
 //! A new protocol is one file and one line in [`ALL`].
 
-mod git;
-mod json;
-mod kubectl;
-mod plain;
+mod askpass;
+mod bazel;
+mod cargo;
+mod docker;
 #[cfg(test)]
-mod shape;
+mod every;
+mod git;
+mod goauth;
+mod google;
+mod headers;
+mod json;
+mod keyring;
+mod kubectl;
+mod kubelet;
+mod mail;
+mod plain;
+mod pnpm;
+mod terraform;
+mod vault;
 
+pub mod credential;
 pub mod failure;
 pub mod place;
 pub mod secret;
@@ -24,7 +38,25 @@ pub use plain::{seconds, target};
 use talk::Protocol;
 
 /// Every protocol.
-pub const ALL: &[&dyn Protocol] = &[&git::Git, &kubectl::Kubectl, &plain::Plain, &json::Json];
+pub const ALL: &[&dyn Protocol] = &[
+    &git::Git,
+    &kubectl::Kubectl,
+    &docker::Docker,
+    &cargo::Cargo,
+    &terraform::Terraform,
+    &bazel::Bazel,
+    &vault::Vault,
+    &goauth::GoAuth,
+    &google::Google,
+    &pnpm::Pnpm,
+    &askpass::Askpass,
+    &mail::Mail,
+    &kubelet::Kubelet,
+    &keyring::Keyring,
+    &headers::Headers,
+    &plain::Plain,
+    &json::Json,
+];
 
 /// The protocol with this name, and the name as it is known here.
 #[must_use]
@@ -35,41 +67,23 @@ pub fn find(name: &str) -> Option<(&'static dyn Protocol, &'static str)> {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{ALL, find, talk};
+/// Whether a name of a protocol is that of a program of ours, to be found in a folder: `docker-credential-hallpass`,
+/// `hallpass-npm`. A name that belongs to somebody else's program (`keyring`) is not.
+#[must_use]
+pub fn is_program(name: &str) -> bool {
+    name.ends_with("-hallpass") || name.starts_with("hallpass-")
+}
 
-    #[test]
-    fn names_are_unique() {
-        let mut names: Vec<_> = ALL.iter().flat_map(|protocol| protocol.names()).collect();
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count);
-        assert!(find("git").is_some() && find("frobnicate").is_none());
+/// The protocol that a program's name stands for, its name here, and the account that may follow: `hallpass-npm-work`.
+#[must_use]
+pub fn find_program(program: &str) -> Option<(&'static dyn Protocol, &'static str, Option<&str>)> {
+    let short = program.strip_prefix("hallpass-").unwrap_or(program);
+    if let Some((protocol, name)) = find(program).or_else(|| find(short)) {
+        return Some((protocol, name, None));
     }
-
-    /// No protocol panics, whatever arrives; xorshift because a test needs no better dice.
-    #[test]
-    fn nothing_panics_on_arbitrary_input() {
-        let mut dice = 0x2545_F491_4F6C_DD1D_u64;
-        let mut roll = || {
-            dice ^= dice << 13;
-            dice ^= dice >> 7;
-            dice ^= dice << 17;
-            dice
-        };
-        let words =
-            ["get", "store", "protocol=https\n", "host=", "{\"url\":", "\"", "\n", "\u{0}", "[]", "é", "=", "}"];
-        for _ in 0..2_000 {
-            let input: String = (0..roll() % 12).map(|_| words[(roll() % 12) as usize]).collect();
-            let args = [words[(roll() % 12) as usize].to_owned()];
-            for protocol in ALL {
-                let env = |_: &str| Some(input.clone());
-                let call = talk::Call { name: protocol.names()[0], args: &args, env: &env, now: 0 };
-                let _ = protocol.start(&call);
-                let _ = protocol.hear(&call, &input);
-            }
-        }
-    }
+    ALL.iter().find_map(|protocol| {
+        let names = protocol.names().iter().filter(|name| is_program(name));
+        let (name, account) = names.filter_map(|name| Some((*name, program.strip_prefix(name)?))).next()?;
+        Some((*protocol, name, Some(account.strip_prefix('-').filter(|account| !account.is_empty())?)))
+    })
 }

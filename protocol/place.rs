@@ -67,6 +67,42 @@ impl Place {
         Self::from_parts(scheme, authority, path)
     }
 
+    /// From `host[:port][/path]` without a scheme, as registries are named, or from a URL. On this machine http is
+    /// meant, elsewhere https; [`Place::over_tls`] is the other reading.
+    ///
+    /// # Errors
+    /// Those of [`Place::from_parts`] and [`Place::from_url`].
+    pub fn from_registry(text: &str) -> Result<Self, NotAPlace> {
+        if text.contains("://") {
+            return Self::from_url(text);
+        }
+        let (authority, path) = match text.split_once('/') {
+            Some((authority, path)) => (authority, Some(path)),
+            None => (text, None),
+        };
+        if authority.is_empty() {
+            return Err(NotAPlace("the host is missing"));
+        }
+        let tls = Self::from_parts("https", authority, path)?;
+        if tls.is_loopback() { Self::from_parts("http", authority, path) } else { Ok(tls) }
+    }
+
+    /// The same with https, for a place on this machine that was named without a scheme; `None` for others.
+    #[must_use]
+    pub fn over_tls(&self) -> Option<Self> {
+        let port = if self.port == 80 { 443 } else { self.port };
+        (self.scheme == "http").then(|| Self { scheme: "https".to_owned(), port, ..self.clone() })
+    }
+
+    /// `host[:port]`, without the scheme's own port.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        if self.port == default_port(&self.scheme) {
+            return self.host.clone();
+        }
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// Whether the host is this machine: 127.0.0.0/8, `[::1]` or `localhost`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -88,10 +124,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.host)?;
-        if self.port != default_port(&self.scheme) {
-            write!(f, ":{}", self.port)?;
-        }
+        write!(f, "{}://{}", self.scheme, self.authority())?;
         match self.path.as_deref() {
             Some(path) if !path.is_empty() => write!(f, "/{path}"),
             _ => Ok(()),
@@ -143,6 +176,15 @@ impl Pattern {
         let asked = place.path.as_deref().unwrap_or_default();
         let on_border = asked.strip_prefix(rule).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         (rule.is_empty() || on_border).then_some(Rank { host, path: rule.len() })
+    }
+
+    /// The part of a place that the rule is about: its origin and the rule's path, as a prefix for tools that have
+    /// such. `None` for a place that it does not cover.
+    #[must_use]
+    pub fn prefix_at(&self, place: &Place) -> Option<Place> {
+        self.covers(place)?;
+        let path = self.place.path.clone().filter(|path| !path.is_empty());
+        Some(Place { path, ..place.clone() })
     }
 
     /// Whether the rule has a path and therefore cannot be tried on a question without one.
@@ -300,6 +342,35 @@ mod tests {
         ] {
             assert!(Place::from_url(odd).is_err(), "{odd}");
         }
+    }
+
+    #[test]
+    fn registries_have_no_scheme() {
+        for (text, want) in [
+            ("reg.example.com", "https://reg.example.com"),
+            ("REG.example.com:5000/team", "https://reg.example.com:5000/team"),
+            ("127.0.0.1:5000", "http://127.0.0.1:5000"),
+            ("localhost", "http://localhost"),
+            ("https://index.docker.io/v1/", "https://index.docker.io/v1"),
+        ] {
+            assert_eq!(Place::from_registry(text).map(|place| place.to_string()).as_deref(), Ok(want), "{text}");
+        }
+        for odd in ["", "/", "/x", "a b", "a@b", "h:x", "h/../x"] {
+            assert!(Place::from_registry(odd).is_err(), "{odd}");
+        }
+        let here = Place::from_registry("localhost").expect("a host");
+        assert_eq!(here.over_tls().map(|place| place.to_string()).as_deref(), Some("https://localhost"));
+        let port = Place::from_registry("localhost:5000").expect("a host");
+        assert_eq!(port.over_tls().map(|place| place.authority()).as_deref(), Some("localhost:5000"));
+    }
+
+    #[test]
+    fn a_prefix_is_no_wider_than_the_rule() {
+        let place = Place::from_url("https://a.b.example/team/x/y").expect("a URL");
+        let prefix = |rule: &str| Pattern::parse(rule).expect(rule).prefix_at(&place).map(|place| place.to_string());
+        assert_eq!(prefix("https://*.b.example").as_deref(), Some("https://a.b.example"));
+        assert_eq!(prefix("https://a.b.example/team").as_deref(), Some("https://a.b.example/team"));
+        assert_eq!(prefix("https://b.example"), None);
     }
 
     #[test]

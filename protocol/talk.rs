@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+pub use crate::credential::{Credential, Form, Kept, Kind};
 pub use crate::failure::{Exit, Failure};
 use crate::place::Place;
 use crate::secret::Secret;
@@ -25,6 +26,11 @@ pub trait Protocol: Sync {
     /// The canonical name first (`hallpass NAME ...`), then the program names and the first arguments by which
     /// only this tool calls (`git-credential-hallpass`, `--cargo-plugin`).
     fn names(&self) -> &'static [&'static str];
+
+    /// Whether the tool keeps our stderr from its user: then a terminal, where there is one, hears why it failed.
+    fn hides_stderr(&self) -> bool {
+        false
+    }
 
     /// The conversation begins; nothing has been read.
     fn start(&self, call: &Call<'_>) -> Step;
@@ -80,6 +86,8 @@ pub enum Then {
     /// Exit with this code, which a protocol may dictate whatever the failure says; the failure's words, if any, go
     /// to the person.
     End(Exit, Option<Failure>),
+    /// Not ours: the next program of this name on PATH takes over, with our arguments and streams.
+    PassOn(&'static str),
 }
 
 impl Step {
@@ -101,6 +109,21 @@ impl Step {
     /// Says this and ends well.
     pub fn answer(text: impl Into<String>) -> Self {
         Self { say: Secret::new(text), then: Then::End(Exit::Answered, None) }
+    }
+
+    /// Says this and reads.
+    pub fn say_and_read(text: impl Into<String>, framing: Framing) -> Self {
+        Self { say: Secret::new(text), then: Then::Read(framing) }
+    }
+
+    /// Says this and ends with a code that the protocol dictates.
+    pub fn end_with(text: impl Into<String>, exit: Exit) -> Self {
+        Self { say: Secret::new(text), then: Then::End(exit, None) }
+    }
+
+    /// Says nothing and leaves it to the next program of this name.
+    pub fn pass_on(program: &'static str) -> Self {
+        Self { say: Secret::new(""), then: Then::PassOn(program) }
     }
 
     /// Says nothing to the tool, and why to the person.
@@ -127,6 +150,8 @@ pub struct Request {
     pub verb: Verb,
     /// What the credential is for.
     pub target: Target,
+    /// Narrows the choice to this account as `--account` does, for tools that send our options inside their question.
+    pub account: Option<String>,
     /// The user name the tool asked for; it selects among accounts and is never replaced by another.
     pub username: Option<String>,
     /// Which kinds of token this door may hand out.
@@ -143,6 +168,11 @@ pub struct Request {
     pub min_life: Option<u64>,
     /// Why nobody may be asked to sign in, when the tool itself forbids it; nothing overrides it.
     pub no_prompt: Option<&'static str>,
+    /// What a tool brought is kept for the same door alone: a cargo token is no password for git. Passwords of git
+    /// are kept under the empty name.
+    pub drawer: &'static str,
+    /// For the protocol itself, which remembers nothing between its turns: handed back with the reply.
+    pub note: String,
 }
 
 impl Request {
@@ -152,6 +182,7 @@ impl Request {
         Self {
             verb,
             target,
+            account: None,
             username: None,
             kinds: Kinds::Access,
             refused: None,
@@ -160,6 +191,8 @@ impl Request {
             audience: None,
             min_life: None,
             no_prompt: None,
+            drawer: "",
+            note: String::new(),
         }
     }
 }
@@ -173,6 +206,8 @@ pub enum Verb {
     Store(Box<Kept>),
     /// Forget what matches; with a secret, only if it is the one held.
     Erase(Option<Secret>),
+    /// Name the places for which there is a credential; the target is not looked at.
+    List,
 }
 
 /// What a credential is for.
@@ -209,23 +244,6 @@ pub enum Refused {
     Last,
 }
 
-/// A credential brought by a tool to be kept, or one that was kept.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// The user it belongs to; may be the empty string, which is not the same as absent.
-    pub username: Option<String>,
-    /// Password, or the value after `authtype`.
-    pub secret: Secret,
-    /// `Some("Bearer")` and the like: an `Authorization` scheme in place of user and password.
-    pub authtype: Option<String>,
-    /// Seconds since the epoch.
-    pub expires_at: Option<u64>,
-    /// git's `oauth_refresh_token`, carried for whoever wrote it.
-    pub refresh_token: Option<Secret>,
-    /// The tool said that it must not be kept.
-    pub ephemeral: bool,
-}
-
 /// The answer in our words. `Missing`, `Unsupported` and `Failed` stay apart because every wire spells them apart.
 #[derive(Debug)]
 pub enum Reply {
@@ -235,55 +253,14 @@ pub enum Reply {
     Kept(Box<Kept>),
     /// Stored or erased; also when there was nothing to do.
     Done,
+    /// The places for which there is a credential, and the user name of each.
+    Names(Vec<(Place, String)>),
     /// Not mine: somebody else may have it. With words where a person might have expected otherwise.
     Missing(Option<Failure>),
     /// Mine, but not in this form.
     Unsupported(String),
     /// Mine, and it failed.
     Failed(Failure),
-}
-
-/// A credential handed out.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    /// The account it comes from.
-    pub account: String,
-    /// What the server wants as user name beside the token (git, docker).
-    pub username: String,
-    /// The value.
-    pub secret: Secret,
-    /// What it is.
-    pub kind: Kind,
-    /// When tools should stop using it: the true expiry less the leeway, seconds since the epoch.
-    pub expires_at: Option<u64>,
-    /// A name for this value that says nothing about it (16 hex digits), to recognise it when it is refused;
-    /// empty for a value we could not renew anyway.
-    pub id: String,
-    /// How the account wants it spelled where a tool offers a choice.
-    pub form: Form,
-    /// Other headers that the server wants beside the token, for doors that can carry them.
-    pub headers: Vec<(String, String)>,
-}
-
-/// What a credential is. A writer that cannot carry a kind answers [`Reply::Unsupported`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// RFC 6750 access token.
-    Bearer,
-    /// OpenID Connect id_token.
-    IdToken,
-}
-
-/// Basic or Bearer, where both are possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Form {
-    /// Bearer only when the server offers nothing else.
-    #[default]
-    Auto,
-    /// User name and password.
-    Basic,
-    /// `Authorization: Bearer`.
-    Bearer,
 }
 
 impl Reply {

@@ -10,6 +10,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use hallpass_protocol::place::Place;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Credential, Exit, Kind, Kinds, Refused, Reply, Request, Target, Verb};
 
@@ -23,7 +24,7 @@ use crate::renew::Renewal;
 use crate::shown::shown;
 use crate::store::{self, Stored};
 use crate::token::{Freshness, Session, Token, TokenKind, Wants};
-use crate::{claims, kept, routes};
+use crate::{claims, config, kept, routes};
 
 /// Who asks, beside what they ask.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +50,10 @@ pub(crate) fn answer(caller: Caller<'_>, request: &Request) -> Reply {
 }
 
 fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
+    let caller = Caller { account: request.account.as_deref().or(caller.account), ..caller };
+    if matches!(request.verb, Verb::List) {
+        return names(caller, request).map(Reply::Names);
+    }
     let choice = routes::find(caller.paths, &request.target, caller.account, request.username.as_deref())?;
     let rule = match (choice, &request.target) {
         (Choice::Account(rule), _) => rule,
@@ -62,7 +67,7 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
     };
     match &request.verb {
         Verb::Get => get(caller, request, &rule).map(|credential| Reply::Pass(Box::new(credential))),
-        // Our own token coming back, or a password that has no business here.
+        Verb::Store(kept) if is_our_own(caller, &rule, &kept.secret) => Ok(Reply::Done), // coming back
         Verb::Store(_) => {
             let name = &rule.account.name;
             Ok(Reply::Unsupported(format!("account `{name}` is signed in to, not stored: `hallpass login {name}`")))
@@ -71,8 +76,40 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
             caller.renewal(&rule, now()).mark_refused(secret)?;
             Ok(Reply::Done)
         }
-        Verb::Erase(None) => Ok(Reply::Done), // never a logout
+        // Never a logout: other tools live on that session too.
+        Verb::Erase(None) => {
+            let name = &rule.account.name;
+            Ok(Reply::Unsupported(format!("account `{name}` stays signed in: `hallpass logout {name}` ends that")))
+        }
+        Verb::List => Ok(Reply::Done),
     }
+}
+
+/// Whether a tool brings back what it was given here.
+fn is_our_own(caller: Caller<'_>, rule: &Rule, secret: &Secret) -> bool {
+    let account = &rule.account;
+    let of_variable = account.token_from_environment().is_some_and(|(_, token)| token == *secret);
+    let stored = || look(&caller.paths.data, &account.name, rule.sealed).ok().flatten();
+    of_variable || stored().is_some_and(|stored| stored.value.tokens.iter().any(|token| token.secret == *secret))
+}
+
+/// Whole hosts of the accounts that are signed in, and what is kept for this door.
+fn names(caller: Caller<'_>, request: &Request) -> Result<Vec<(Place, String)>> {
+    let config = config::load(caller.paths)?;
+    let sealed = store::sealed_names(&caller.paths.data)?;
+    let mut names = kept::names(caller.paths, request.drawer)?;
+    for (name, (account, client)) in &config.accounts {
+        let is_meant = caller.account.is_none_or(|account| account == name);
+        let is_signed_in = account.token_from_environment().is_some()
+            || look(&caller.paths.data, name, sealed.contains(name)).is_ok_and(|stored| stored.is_some());
+        if is_meant && is_signed_in {
+            let places = client.serves.iter().filter_map(|entry| Place::from_url(entry).ok());
+            let whole = places.filter(|place| place.path.as_deref().unwrap_or_default().is_empty());
+            let http = whole.filter(|place| matches!(place.scheme.as_str(), "https" | "http"));
+            names.extend(http.map(|place| (place, account.username.clone())));
+        }
+    }
+    Ok(names)
 }
 
 /// An account that was not named still hides what is kept for its places.
@@ -89,6 +126,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let name = &account.name;
     if let Some((variable, secret)) = account.token_from_environment() {
         let mut credential = from_variable(account, request, &variable, secret, now)?;
+        credential.rule.clone_from(&rule.pattern);
         credential.headers = account.headers(caller.tenant, None);
         return Ok(credential);
     }
@@ -100,11 +138,11 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
         check_place(session, request, name)?;
         if let Some(token) = need.token(session) {
             match (is_refused(request, token), token.freshness(now, need.wants)) {
-                (false, Freshness::Fresh) => return Ok(credential(caller, account, session, token, need.wants)),
+                (false, Freshness::Fresh) => return Ok(credential(caller, rule, session, token, need.wants)),
                 (false, Freshness::Ageing) => {
                     let renewed = renewal.ahead(&need);
                     let token = renewed.as_ref().and_then(|session| need.token(session)).unwrap_or(token);
-                    return Ok(credential(caller, account, session, token, need.wants));
+                    return Ok(credential(caller, rule, session, token, need.wants));
                 }
                 (true, _) => {
                     renewal.brake(session, token)?;
@@ -118,7 +156,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let session = renewal.renew(&need, request.no_prompt)?;
     check_place(&session, request, name)?;
     match need.token(&session) {
-        Some(token) => Ok(credential(caller, account, &session, token, need.wants)),
+        Some(token) => Ok(credential(caller, rule, &session, token, need.wants)),
         None => Err(no_such_token(name, &need)),
     }
 }
@@ -146,7 +184,8 @@ fn check_place(session: &Session, request: &Request, name: &str) -> Result<()> {
     }
 }
 
-fn credential(caller: Caller<'_>, account: &Account, session: &Session, token: &Token, wants: Wants) -> Credential {
+fn credential(caller: Caller<'_>, rule: &Rule, session: &Session, token: &Token, wants: Wants) -> Credential {
+    let account = &rule.account;
     Credential {
         account: account.name.clone(),
         username: account.username.clone(),
@@ -159,6 +198,7 @@ fn credential(caller: Caller<'_>, account: &Account, session: &Session, token: &
         id: token.id.clone(),
         form: account.form.into(),
         headers: account.headers(caller.tenant, session.tenant.as_deref()),
+        rule: rule.pattern.clone(),
     }
 }
 
@@ -193,6 +233,7 @@ fn from_variable(account: &Account, request: &Request, variable: &str, secret: S
         id: String::new(),
         form: account.form.into(),
         headers: Vec::new(),
+        rule: String::new(),
     })
 }
 

@@ -28,7 +28,7 @@ const MAX_ENTRIES: usize = 200;
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Record {
     generation: u64,
-    /// The place, to be compared: the file's name is only its hash.
+    /// The place, to be compared: the file's name is only its hash. The door's name stands before it, unless it is git.
     origin: String,
     /// The newest first.
     entries: Vec<Entry>,
@@ -46,12 +46,23 @@ struct Entry {
     refresh_token: Option<Secret>,
 }
 
+/// What is kept of one place for one door.
+#[derive(Clone, Copy)]
+struct Drawer<'a> {
+    data: &'a Path,
+    /// The file's name.
+    name: &'a str,
+    origin: &'a str,
+}
+
 /// Answers for a place that no account serves.
 pub(crate) fn answer(paths: &Paths, place: &Place, request: &Request) -> Result<Reply> {
-    let name = file_name(place);
+    let origin = origin(place, request.drawer);
+    let name = file_name(&origin);
+    let drawer = Drawer { data: &paths.data, name: &name, origin: &origin };
     match &request.verb {
         Verb::Get => {
-            let stored = load(&paths.data, &name, place)?;
+            let stored = load(drawer)?;
             let wanted = Wanted::of(place, request, None);
             let found = stored.and_then(|stored| {
                 let mut fitting = stored.value.entries.into_iter().filter(|entry| wanted.fits(entry));
@@ -59,34 +70,69 @@ pub(crate) fn answer(paths: &Paths, place: &Place, request: &Request) -> Result<
             });
             Ok(found.map_or(Reply::Missing(None), |entry| Reply::Kept(Box::new(entry.into()))))
         }
-        Verb::Store(kept) => store(paths, &name, place, request, kept).map(|()| Reply::Done),
+        Verb::Store(kept) => Ok(match store(paths, drawer, place, request, kept)? {
+            None => Reply::Done,
+            Some(why) => Reply::Unsupported(format!("{place}: not kept: {why}")),
+        }),
         Verb::Erase(secret) => {
             let wanted = Wanted::of(place, request, secret.as_ref());
-            change(paths, &name, place, None, |record| record.entries.retain(|entry| !wanted.fits(entry)))
-                .map(|()| Reply::Done)
+            change(drawer, None, |record| record.entries.retain(|entry| !wanted.fits(entry))).map(|()| Reply::Done)
         }
+        Verb::List => Ok(Reply::Done),
     }
 }
 
-fn store(paths: &Paths, name: &str, place: &Place, request: &Request, kept: &Kept) -> Result<()> {
+/// The places for which something is kept for this door, with the user names.
+pub(crate) fn names(paths: &Paths, drawer: &str) -> Result<Vec<(Place, String)>> {
+    let mut names = Vec::new();
+    for file in store::records(&paths.data)?.iter().filter(|file| file.name.starts_with('+')) {
+        let stored: Option<Stored<Record>> = store::load(&paths.data, &file.name, file.sealed, store::BACKGROUND)?;
+        let Some(Record { origin: kept, entries, .. }) = stored.map(|stored| stored.value) else { continue };
+        let Some(Ok(place)) = kept.strip_prefix(drawer).map(|url| Place::from_url(url.trim_start())) else { continue };
+        if origin(&place, drawer) == kept {
+            let of = |entry: Entry| Some((Place { path: entry.path, ..place.clone() }, entry.username?));
+            names.extend(entries.into_iter().filter_map(of));
+        }
+    }
+    Ok(names)
+}
+
+/// `https://h.example:443` for git; `docker https://h.example:443` for others.
+fn origin(place: &Place, drawer: &str) -> String {
+    format!("{drawer} {}", place.origin()).trim_start().to_owned()
+}
+
+/// `None` when it is kept, else why not.
+fn store(
+    paths: &Paths,
+    drawer: Drawer<'_>,
+    place: &Place,
+    request: &Request,
+    kept: &Kept,
+) -> Result<Option<&'static str>> {
     let over = kept.expires_at.is_some_and(|expires_at| expires_at <= now());
     if kept.ephemeral || over {
-        return Ok(());
+        return Ok(Some("it is not meant to be, or has expired"));
     }
+    const ALWAYS: &str =
+        "there is no keychain to seal it with; `keep = \"always\"` in the configuration keeps it in a file";
     let keep = config::load(paths)?.keep;
-    if keep == Keep::Never || (keep == Keep::Sealed && (is_ci() || !place.may_carry_a_token())) {
-        return Ok(());
+    if keep == Keep::Never {
+        return Ok(Some("the configuration says `keep = \"never\"`"));
+    }
+    if keep == Keep::Sealed && (is_ci() || !place.may_carry_a_token()) {
+        return Ok(Some("not in CI, and not for http:// off this machine"));
     }
     let wish = match set("HALLPASS_STORE").as_deref() {
         Some("file") => StoreWish::File,
         _ => StoreWish::Auto,
     };
     if keep == Keep::Sealed && wish == StoreWish::File {
-        return Ok(());
+        return Ok(Some(ALWAYS));
     }
-    let shelf = Shelf::for_kept(&paths.data, name, wish)?;
+    let shelf = Shelf::for_kept(drawer.data, drawer.name, wish)?;
     if keep == Keep::Sealed && shelf.kind() == Kind::Plain {
-        return Ok(());
+        return Ok(Some(ALWAYS));
     }
     let entry = Entry {
         path: place.path.clone(),
@@ -96,33 +142,28 @@ fn store(paths: &Paths, name: &str, place: &Place, request: &Request, kept: &Kep
         expires_at: kept.expires_at,
         refresh_token: kept.refresh_token.clone(),
     };
-    change(paths, name, place, Some(shelf), |record| {
+    change(drawer, Some(shelf), |record| {
         record.entries.retain(|old| (&old.path, &old.username) != (&entry.path, &entry.username));
         record.entries.insert(0, entry);
         record.entries.truncate(MAX_ENTRIES);
-    })
+    })?;
+    Ok(None)
 }
 
 /// Changes the record of a place under its lock; without a shelf only one that is there.
-fn change(
-    paths: &Paths,
-    name: &str,
-    place: &Place,
-    shelf: Option<Shelf>,
-    change: impl FnOnce(&mut Record),
-) -> Result<()> {
-    let data = &paths.data;
-    if shelf.is_none() && load(data, name, place)?.is_none() {
+fn change(drawer: Drawer<'_>, shelf: Option<Shelf>, change: impl FnOnce(&mut Record)) -> Result<()> {
+    let Drawer { data, name, origin } = drawer;
+    if shelf.is_none() && load(drawer)?.is_none() {
         return Ok(());
     }
     let path = store::beside(data, name, "lock");
     let until = Instant::now() + Duration::from_secs(20);
     let Waited::Lock(_lock) = Lock::wait(&path, "store", until, || Ok(None::<()>))? else {
-        return Err(fail(Exit::Busy, format!("{place}: {}", lock::holder(&path))));
+        return Err(fail(Exit::Busy, format!("{origin}: {}", lock::holder(&path))));
     };
-    let (mut record, shelf) = match (load(data, name, place)?, shelf) {
+    let (mut record, shelf) = match (load(drawer)?, shelf) {
         (Some(Stored { value, .. }), Some(shelf)) | (Some(Stored { value, shelf }), None) => (value, shelf),
-        (None, Some(shelf)) => (Record { origin: place.origin(), ..Record::default() }, shelf),
+        (None, Some(shelf)) => (Record { origin: origin.to_owned(), ..Record::default() }, shelf),
         (None, None) => return Ok(()),
     };
     change(&mut record);
@@ -141,10 +182,10 @@ fn change(
 }
 
 /// Without the mark that a sealed record leaves, no keychain is asked: most places have nothing kept.
-fn load(data: &Path, name: &str, place: &Place) -> Result<Option<Stored<Record>>> {
+fn load(Drawer { data, name, origin }: Drawer<'_>) -> Result<Option<Stored<Record>>> {
     let sealed = store::beside(data, name, "sealed").exists();
     let stored: Option<Stored<Record>> = store::load(data, name, sealed, store::BACKGROUND)?;
-    Ok(stored.filter(|stored| stored.value.origin == place.origin()))
+    Ok(stored.filter(|stored| stored.value.origin == origin))
 }
 
 /// What a question says of the credential it means; what it leaves out fits everything.
@@ -180,8 +221,8 @@ impl From<Entry> for Kept {
 }
 
 /// `+` and a hash: names of places do not stand in a folder listing, and no account has such a name.
-fn file_name(place: &Place) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, place.origin().as_bytes());
+fn file_name(origin: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, origin.as_bytes());
     let hex: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("+{hex}")
 }

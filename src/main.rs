@@ -31,6 +31,7 @@ mod doctor;
 mod enrol;
 mod environment;
 mod failure;
+mod handover;
 mod http;
 mod kept;
 mod lock;
@@ -89,14 +90,15 @@ fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// The tool that called, if one did: by our own name (`git-credential-hallpass`), else by the first word. Arguments
+/// The tool that called, if one did: by our own name (`git-credential-hallpass`, which an account's name may follow),
+/// else by the first word. Arguments
 /// that are not text are nobody's.
 fn door(program: &OsString, words: &[OsString]) -> Option<Door> {
     let words: Vec<&str> = words.iter().map(|word| word.to_str()).collect::<Option<_>>()?;
     let stem = Path::new(program).file_stem()?.to_str()?;
-    let stem = stem.strip_prefix("hallpass-").unwrap_or(stem);
-    if let Some((protocol, name)) = hallpass_protocol::find(stem) {
-        return Some(Door { protocol, name, args: owned(&words) });
+    if let Some((protocol, name, account)) = hallpass_protocol::find_program(stem) {
+        let account = account.map(|account| format!("--account={account}"));
+        return Some(Door { protocol, name, args: account.into_iter().chain(owned(&words)).collect() });
     }
     let (options, words) = words.split_at(leading_options(&words));
     let (first, rest) = words.split_first()?;

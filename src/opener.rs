@@ -110,12 +110,17 @@ fn located(mut launch: Launch) -> Option<Launch> {
 /// Where a program is. What lies in the working directory, or in a folder that PATH names relative to it, is never
 /// started.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    programs(name).into_iter().next()
+}
+
+/// All programs of that name, in the order of PATH.
+pub(crate) fn programs(name: &str) -> Vec<PathBuf> {
     if Path::new(name).components().count() != 1 {
-        return None;
+        return Vec::new();
     }
-    let path = std::env::var_os("PATH")?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
-    folders.map(|folder| folder.join(name)).find(|file| is_program(file))
+    folders.map(|folder| folder.join(name)).filter(|file| is_program(file)).collect()
 }
 
 #[cfg(unix)]

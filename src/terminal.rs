@@ -40,11 +40,25 @@ pub(crate) fn show(text: &str) {
 
 /// Says what went wrong and what to do next.
 pub(crate) fn explain(failure: &Failure) {
+    let _ = std::io::stderr().write_all(explanation(failure).as_bytes()); // in one piece: other processes write there too
+}
+
+/// The same on the terminal, for a tool that keeps our stderr to itself; only where it is ours to write on.
+pub(crate) fn explain_past_the_tool(failure: &Failure) {
+    if !std::io::stderr().is_terminal()
+        && is_ours()
+        && let Some(mut terminal) = open()
+    {
+        let _ = terminal.write_all(explanation(failure).as_bytes());
+    }
+}
+
+fn explanation(failure: &Failure) -> String {
     let mut text = format!("hallpass: error: {}\n", failure.what);
     if let Some(hint) = &failure.hint {
         text += &format!("hallpass: hint: {hint}\n");
     }
-    let _ = std::io::stderr().write_all(text.as_bytes()); // in one piece: other processes write there too
+    text
 }
 
 /// Shows a line without a prefix: something to be copied or typed.

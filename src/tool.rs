@@ -13,6 +13,7 @@ use crate::broker::{self, Caller};
 use crate::clock;
 use crate::environment;
 use crate::failure::{self, fail};
+use crate::handover;
 use crate::paths::{Paths, set};
 use crate::terminal;
 
@@ -60,8 +61,15 @@ fn talk(door: Door) -> Result<Exit> {
             Then::End(exit, failure) => {
                 if let Some(failure) = failure {
                     terminal::explain(&failure);
+                    if door.protocol.hides_stderr() {
+                        terminal::explain_past_the_tool(&failure);
+                    }
                 }
                 return Ok(exit);
+            }
+            Then::PassOn(program) => {
+                handover::take_over(program, &args);
+                return Ok(Exit::Bug); // 1 is how such a program says that it has nothing
             }
         };
     }

@@ -115,6 +115,18 @@ mod terminal;
 #[cfg(unix)]
 mod token;
 #[cfg(unix)]
+mod tools;
+#[cfg(unix)]
+mod tools_cargo;
+#[cfg(unix)]
+mod tools_docker;
+#[cfg(unix)]
+mod tools_hosts;
+#[cfg(unix)]
+mod tools_passed_on;
+#[cfg(unix)]
+mod tools_prints;
+#[cfg(unix)]
 mod warmhub;
 #[cfg(unix)]
 mod whet;

@@ -1,5 +1,8 @@
 //! The man pages, from the definition that the help and the completions come from: `cargo run --example man -- DIR`
 
+#[allow(dead_code)]
+#[path = "../../src/person/doors.rs"]
+mod doors;
 // The definition is a room of the binary's, which uses more of it than a page does.
 #[allow(dead_code)]
 #[path = "../../src/person/words.rs"]

@@ -16,6 +16,7 @@ use super::chosen::chosen;
 use crate::broker::{self, Caller};
 use crate::config;
 use crate::failure::{fail, fail_hint};
+use crate::handover::become_it;
 use crate::opener::program;
 use crate::shown::shown;
 
@@ -108,20 +109,6 @@ fn located(name: &OsStr) -> Result<OsString> {
         let what = format!("there is no program `{}` on PATH", shown(&name.to_string_lossy()));
         fail_hint(Exit::Usage, what, "usage: `hallpass exec -e VAR=ACCOUNT -- COMMAND`")
     })
-}
-
-#[cfg(unix)]
-fn become_it(mut command: Command) -> std::io::Error {
-    std::os::unix::process::CommandExt::exec(&mut command)
-}
-
-/// No program takes another's place here: waits for it and ends as it did.
-#[cfg(not(unix))]
-fn become_it(mut command: Command) -> std::io::Error {
-    match command.status() {
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(why) => why,
-    }
 }
 
 #[cfg(test)]

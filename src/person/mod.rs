@@ -1,6 +1,7 @@
 //! The person's door: what somebody types in a terminal
 
 mod chosen;
+mod doors;
 mod exec;
 mod links;
 mod provider;
@@ -139,14 +140,8 @@ fn command(cli: Cli) -> Result<Exit> {
             let caller = Caller { paths: &paths, account: named, command: "exec", tenant };
             match exec::run(caller, &words.env, &words.command)? {}
         }
-        Command::Get(words)
-        | Command::Header(words)
-        | Command::Git(words)
-        | Command::Kubectl(words)
-        | Command::Json(words)
-        | Command::Store(words)
-        | Command::Erase(words) => {
-            let odd = words.words.iter().any(|word| word.to_str().is_none());
+        Command::Tool(tool) => {
+            let odd = tool.words().iter().any(|word| word.to_str().is_none());
             let what = if odd { "an argument is not UTF-8" } else { "a tool's command came the wrong way" };
             Err(fail(if odd { Exit::Usage } else { Exit::Bug }, what))
         }
@@ -360,7 +355,7 @@ fn link(dir: &Path) -> Result<Exit> {
         return Err(fail(Exit::Usage, format!("`{}` is no folder", dir.display())));
     }
     for protocol in hallpass_protocol::ALL {
-        for name in protocol.names().iter().filter(|name| name.ends_with("-hallpass")) {
+        for name in protocol.names().iter().filter(|name| hallpass_protocol::is_program(name)) {
             let path = dir.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
             let broken = |why: std::io::Error| fail(Exit::Store, format!("`{}` cannot be made: {why}", path.display()));
             match path.symlink_metadata() {

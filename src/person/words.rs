@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use hallpass_protocol::talk::{Exit, Failure};
 
+use super::doors::Tool;
+
 const AFTER_HELP: &str = "\
 Tools:
   hallpass git get|store|erase      git's credential helper:  git config --global credential.helper '!hallpass git'
@@ -14,6 +16,8 @@ Tools:
   hallpass header [ACCOUNT|URL]     the header line:          hallpass header | curl -H @- https://...
   hallpass json get|store|erase     JSON on stdin and stdout
   hallpass store|erase              git's key=value on stdin
+  hallpass docker|cargo|terraform|bazel|vault|goauth|google|pnpm|askpass|keyring|kubelet|xoauth2|oauthbearer|headers
+                                    the helpers of other tools; `hallpass link DIR` makes the names they look for
 
 Examples:
   hallpass login https://git.example.com --issuer https://id.example.com --client-id my-client
@@ -64,7 +68,7 @@ pub(super) enum Command {
     Accounts(Accounts),
     /// Which account answers a tool for a place, and why (offline)
     Why {
-        /// git, kubectl, get, json
+        /// git, docker, cargo, kubectl, get, ...
         tool: String,
         /// The place
         url: String,
@@ -95,28 +99,11 @@ pub(super) enum Command {
         /// A folder on PATH
         dir: PathBuf,
     },
-    /// Print a token for a script
-    #[command(
-        after_help = "Options: --json, --min-ttl TIME (as in 10m). `hallpass get -` reads git's question from stdin."
-    )]
-    Get(Words),
-    /// Print the Authorization header line
-    Header(Words),
     /// Run a command with tokens in its environment, and nowhere else
     #[command(after_help = EXEC_HELP)]
     Exec(Exec),
-    /// Answer git: get, store, erase, capability; the question on stdin
-    Git(Words),
-    /// Answer kubectl, which asks in KUBERNETES_EXEC_INFO
-    Kubectl(Words),
-    /// Answer in JSON: get, store, erase; the question on stdin
-    Json(Words),
-    /// git's `store`
-    #[command(hide = true)]
-    Store(Words),
-    /// git's `erase`
-    #[command(hide = true)]
-    Erase(Words),
+    #[command(flatten)]
+    Tool(Tool),
 }
 
 #[derive(Args)]
@@ -308,13 +295,6 @@ pub(super) struct Exec {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
-}
-
-#[derive(Args)]
-pub(super) struct Words {
-    /// What the tool says
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(super) words: Vec<OsString>,
 }
 
 fn time(text: &str) -> Result<u64, String> {

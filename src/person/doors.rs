@@ -1,0 +1,91 @@
+//! The tools' commands, for the help alone: `main` has led a tool to its own door before this is read
+
+use std::ffi::OsString;
+
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand)]
+pub(super) enum Tool {
+    /// Print a token for a script
+    #[command(
+        after_help = "Options: --json, --min-ttl TIME (as in 10m). `hallpass get -` reads git's question from stdin."
+    )]
+    Get(Words),
+    /// Print the Authorization header line
+    Header(Words),
+    /// Answer git: get, store, erase, capability; the question on stdin
+    Git(Words),
+    /// Answer kubectl, which asks in KUBERNETES_EXEC_INFO
+    Kubectl(Words),
+    /// Answer in JSON: get, store, erase; the question on stdin
+    Json(Words),
+    /// git's `store`
+    #[command(hide = true)]
+    Store(Words),
+    /// git's `erase`
+    #[command(hide = true)]
+    Erase(Words),
+    /// Answer docker and its kin: get, store, erase, list; the registry on stdin
+    Docker(Words),
+    /// Answer cargo, as its credential provider; JSON lines on stdin
+    Cargo(Words),
+    /// Answer terraform and tofu: get, store, forget and the host
+    Terraform(Words),
+    /// Answer bazel: get; the URI on stdin
+    Bazel(Words),
+    /// Answer vault and bao as their token helper: get, store, erase
+    Vault(Words),
+    /// Answer the go command, which asks with the URL that was refused
+    Goauth(Words),
+    /// Answer Google's libraries with an id_token
+    Google(Words),
+    /// Answer pnpm's tokenHelper
+    Pnpm(Words),
+    /// Answer git's or wget's prompt; any other goes to ssh-askpass
+    Askpass(Words),
+    /// Answer pip and uv as the keyring program; the rest goes to the next one on PATH
+    Keyring(Words),
+    /// Answer the kubelet, which wants to pull an image
+    Kubelet(Words),
+    /// Print the XOAUTH2 response for a mail server
+    Xoauth2(Words),
+    /// Print the OAUTHBEARER response for a mail server
+    Oauthbearer(Words),
+    /// Print the headers as a JSON object
+    Headers(Words),
+}
+
+#[derive(Args)]
+pub(super) struct Words {
+    /// What the tool says
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) words: Vec<OsString>,
+}
+
+impl Tool {
+    pub(super) fn words(&self) -> &[OsString] {
+        match self {
+            Self::Get(words)
+            | Self::Header(words)
+            | Self::Git(words)
+            | Self::Kubectl(words)
+            | Self::Json(words)
+            | Self::Store(words)
+            | Self::Erase(words)
+            | Self::Docker(words)
+            | Self::Cargo(words)
+            | Self::Terraform(words)
+            | Self::Bazel(words)
+            | Self::Vault(words)
+            | Self::Goauth(words)
+            | Self::Google(words)
+            | Self::Pnpm(words)
+            | Self::Askpass(words)
+            | Self::Keyring(words)
+            | Self::Kubelet(words)
+            | Self::Xoauth2(words)
+            | Self::Oauthbearer(words)
+            | Self::Headers(words) => &words.words,
+        }
+    }
+}
