@@ -21,6 +21,7 @@ pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationReques
     let name = attempt.account;
     let mut listener = Listener::bind(name, attempt.client, attempt.wishes.port)?;
     let request = attempt.request(&listener.redirect_uri())?;
+    let held = Held::begin(); // from before the page opens: a Ctrl-C is answered in words
     let by_hand = "open the page above by hand, or use `--paste`";
     let mut opening = Opening::begin(&request.url, attempt.wishes.open, by_hand);
     if attempt.wishes.open {
@@ -28,7 +29,6 @@ pub(super) fn code(attempt: &Attempt<'_>) -> Result<(Secret, AuthorizationReques
     } else {
         attempt.show_url(&request.url);
     }
-    let held = Held::begin();
     let answered = listener.wait(&request.state, attempt.until, || {
         if held.came() {
             say("sign-in cancelled");
