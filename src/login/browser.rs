@@ -20,6 +20,7 @@ use crate::terminal::{line, say};
 pub(super) fn code(attempt: &Attempt<'_>, mut listener: Listener) -> Result<(Secret, AuthorizationRequest, Callback)> {
     let name = attempt.account;
     let request = attempt.request(&listener.redirect_uri())?;
+    let held = Held::begin(); // from before the page opens: a Ctrl-C is answered in words
     if attempt.wishes.open {
         say("if no browser opens, go to");
         line(&request.url);
@@ -32,7 +33,6 @@ pub(super) fn code(attempt: &Attempt<'_>, mut listener: Listener) -> Result<(Sec
     }
     let by_hand = "open the page above by hand, or use `--paste`";
     let mut opening = Opening::begin(&request.url, attempt.wishes.open, by_hand);
-    let held = Held::begin();
     let answered = listener.wait(&request.state, attempt.until, || {
         if held.came() {
             say("sign-in cancelled");

@@ -141,9 +141,25 @@ fn a_record_put_back_from_a_backup_is_recognised() {
     assert_eq!((idp.count("refresh_token"), idp.reuses()), (1, 0), "a spent refresh token was sent");
     fs::write(world.data("work"), newer).unwrap();
     sound(&idp, &world);
-    // A sign-in in its place is no backup, whatever the numbers were before.
-    fs::write(world.data("work"), &backup).unwrap();
-    world.sign_in();
+}
+
+/// F53: a sign-in in the place of a damaged record is no backup, whatever the numbers were, even where the word of the
+/// highest one could not be written.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_new_session_is_never_taken_for_a_backup() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    for _ in 0..3 {
+        world.shift(4000);
+        world.token();
+    }
+    fs::write(world.data("work"), "damage").unwrap();
+    let seen = world.data("work.seen");
+    let inject = ["-P", seen.to_str().unwrap(), "-e", "inject=openat:error=ENOSPC:when=2"];
+    let Some(done) = super::injected(&world, &inject, &["login", "work"]) else { return };
+    done.expect(0);
+    assert_eq!(fs::read_to_string(&seen).unwrap(), "4", "it was written all the same");
     world.shift(4000);
     sound(&idp, &world);
 }

@@ -6,7 +6,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::idp::Idp;
+#[cfg(target_os = "linux")]
 use crate::runs::{Done, done, has};
+#[cfg(target_os = "linux")]
 use crate::world::World;
 
 use super::wire::{Wire, ok, point};
@@ -116,6 +118,7 @@ fn flood(mut stream: TcpStream, head: &[u8], more: &[u8]) {
 }
 
 /// hallpass where there is no network at all, not even to this machine.
+#[cfg(target_os = "linux")]
 fn cut_off(world: &World) -> Option<Done> {
     if !has("unshare") {
         return None;
@@ -125,6 +128,7 @@ fn cut_off(world: &World) -> Option<Done> {
 }
 
 /// F86, F89: no way there, and no name for it. What is still good is served.
+#[cfg(target_os = "linux")]
 #[test]
 fn without_a_network_the_token_in_hand_is_served() {
     let idp = Idp::start();

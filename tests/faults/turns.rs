@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
+#[cfg(target_os = "linux")]
 use crate::answers::At;
 use crate::idp::Idp;
 use crate::record;
