@@ -183,7 +183,10 @@ fn change(drawer: Drawer<'_>, shelf: Option<Shelf>, change: impl FnOnce(&mut Rec
 
 /// Without the mark that a sealed record leaves, no keychain is asked: most places have nothing kept.
 fn load(Drawer { data, name, origin }: Drawer<'_>) -> Result<Option<Stored<Record>>> {
-    let sealed = store::beside(data, name, "sealed").exists();
+    let mark = store::beside(data, name, "sealed");
+    let sealed = mark
+        .try_exists()
+        .map_err(|why| fail(Exit::Store, format!("`{}` cannot be looked at: {why}", mark.display())))?;
     let stored: Option<Stored<Record>> = store::load(data, name, sealed, store::BACKGROUND)?;
     Ok(stored.filter(|stored| stored.value.origin == origin))
 }

@@ -10,12 +10,17 @@ use crate::world::{World, bin};
 
 /// `get`, with this system call refused (strace's words), at this file only where one is named.
 fn get_with(world: &World, inject: &str, at: Option<&str>) -> Done {
+    run_with(world, inject, at, &["get"], "")
+}
+
+fn run_with(world: &World, inject: &str, at: Option<&str>, args: &[&str], stdin: &'static str) -> Done {
     let mut command = world.program("strace", &["-f", "-qq", "-o", "/dev/null", "-e", inject]);
     if let Some(file) = at {
         command.arg("-P").arg(world.data(file));
     }
-    command.arg(bin()).arg("get");
-    done(assert_cmd::Command::from_std(command).timeout(std::time::Duration::from_secs(60)))
+    command.arg(bin()).args(args);
+    let mut command = assert_cmd::Command::from_std(command);
+    done(command.write_stdin(stdin).timeout(std::time::Duration::from_secs(60)))
 }
 
 #[test]
@@ -84,4 +89,26 @@ fn an_answer_is_kept_although_the_disk_refused_it_once() {
         assert!(idp.live_access_token(&world.token()), "{refused}");
         assert_eq!((idp.count("refresh_token"), idp.reuses()), (2, 0), "{refused}");
     }
+}
+
+#[test]
+fn a_mark_that_cannot_be_seen_is_not_taken_for_absent() {
+    let Some(keychain) = Keychain::start() else { return };
+    if !has("strace") {
+        return;
+    }
+    let idp = Idp::start();
+    let world = keychain.signed_in(&idp);
+    let password = "protocol=https\nhost=elsewhere.example.com\nusername=me\npassword=kept-password\n\n";
+    let question = "protocol=https\nhost=elsewhere.example.com\n\n";
+    world.ask(&["git", "store"], password).silent();
+    let files = fs::read_dir(world.data("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mark = files.into_iter().find(|name| name.ends_with(".sealed")).expect("a mark");
+    let looks = "inject=stat,statx,newfstatat:error=EIO";
+    let done = run_with(&world, looks, Some(&mark), &["git", "erase"], password);
+    done.says(&["hallpass: error:", &mark]);
+    let answer = world.ask(&["git", "get"], question).expect(0).out;
+    assert!(answer.contains("kept-password"), "{answer}");
+    world.ask(&["git", "erase"], password).silent();
+    assert_eq!(world.ask(&["git", "get"], question).expect(0).out, "");
 }

@@ -193,7 +193,7 @@ impl Scene {
             .map(|file| file.strip_prefix(self.world.data("")).unwrap().to_string_lossy().into_owned());
         let own = |name: &str| {
             let suffix = name.strip_prefix(&record).or_else(|| name.strip_prefix("work"));
-            let ours = ["", ".seen", ".lock", ".signin", ".ahead", ".mark", ".back-off"];
+            let ours = ["", ".seen", ".lock", ".signin", ".ahead", ".mark", ".setback"];
             suffix.is_some_and(|suffix| ours.contains(&suffix))
                 || (name.starts_with("routes/") && !name.contains("/."))
                 || (name.starts_with('+') && !name.ends_with(".next"))

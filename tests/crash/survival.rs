@@ -11,6 +11,7 @@ use super::callers::{self, Caller, DOORS};
 use super::dice::Dice;
 use super::scene::Scene;
 use super::{GRACE, is_full, print};
+use crate::grants::State;
 use crate::idp::Idp;
 use crate::runs::Done;
 
@@ -21,6 +22,9 @@ const LATENCY: u64 = 3;
 const HOLD: usize = 9;
 /// Callers that find each expired token: somebody is there to succeed a holder that is killed.
 const CALLERS: usize = 2;
+
+/// The request of a killed process may arrive after that of its successor: so many rounds are in doubt for it.
+const IN_FLIGHT: usize = 2;
 
 /// What happened to one session, or to all.
 #[derive(Debug, Default)]
@@ -89,7 +93,7 @@ fn one_session(grace: u64, seed: u64) -> Tally {
     let scene = Scene::plain(Idp::builder().grace(grace).latency(LATENCY).start());
     callers::prepare(&scene.world);
     scene.begin(0);
-    let (mut dice, mut tally, mut in_doubt) = (Dice::new(seed), Tally::default(), false);
+    let (mut dice, mut tally, mut doubt) = (Dice::new(seed), Tally::default(), 0);
     while scene.idp.rotations().0 < rotations() / SESSIONS && tally.broken.is_empty() {
         scene.shift(4000);
         let mut crowd: Vec<_> = (0..CALLERS).map(|_| Caller::at(&scene.world, dice.below(DOORS.len()))).collect();
@@ -98,10 +102,12 @@ fn one_session(grace: u64, seed: u64) -> Tally {
             let Some(in_window) = kill_holder(&scene, &mut crowd, &mut dice) else { break };
             tally.killed += 1;
             tally.in_window += usize::from(in_window);
-            in_doubt |= in_window;
+            if in_window {
+                doubt = IN_FLIGHT;
+            }
         }
         let ends: Vec<_> = crowd.into_iter().map(Caller::end).collect();
-        in_doubt = tally.judge(&scene, &ends, in_doubt);
+        doubt = tally.judge(&scene, &ends, doubt);
     }
     let (rotations, replays) = scene.idp.rotations();
     Tally { rotations, replays, reuses: scene.idp.reuses(), ..tally }
@@ -144,22 +150,22 @@ fn holder(lock: &std::path::Path) -> Option<u32> {
 }
 
 impl Tally {
-    /// Looks at the ends of one round; whether a request is still in doubt afterwards.
-    fn judge(&mut self, scene: &Scene, ends: &[Done], in_doubt: bool) -> bool {
-        let says = |words: &str| ends.iter().any(|done| done.err.contains(words));
+    /// Looks at the ends of one round; for how many more a request of a killed process may be what ended a session.
+    fn judge(&mut self, scene: &Scene, ends: &[Done], doubt: usize) -> usize {
         // Whoever should have said so may have been killed.
-        if says("its session has ended") || scene.held().is_none_or(|held| held.refresh.is_none()) {
+        let refresh = scene.held().and_then(|held| held.refresh);
+        if refresh.is_none_or(|refresh| scene.idp.state(&refresh) == State::Ended) {
             self.lost += 1;
-            if !in_doubt {
+            if doubt == 0 {
                 self.broken.push(format!("lost, and no reply was: {ends:?}"));
             }
             scene.begin(0);
-            return false;
+            return 0;
         }
-        if says("not answered three times") {
+        if ends.iter().any(|done| done.err.contains("not answered three times")) {
             self.later += 1;
             thread::sleep(Duration::from_secs(10));
-            return in_doubt;
+            return doubt;
         }
         let mut served = false;
         for done in ends.iter().filter(|done| done.code.is_some()) {
@@ -168,7 +174,7 @@ impl Tally {
                 self.broken.push(format!("{done:?}"));
             }
         }
-        in_doubt && !served
+        doubt - usize::from(served && doubt > 0)
     }
 
     fn add(&mut self, other: Tally) {
