@@ -106,6 +106,17 @@ install_oidc_provider() {
         { cat "$scratch/npm.log" >&2 && exit 1; }
 }
 
+# python_package NAME==VERSION: the folder of a package from PyPI, kept in the target folder, so that it is fetched once.
+python_package() {
+    local folder=$modules/$1
+    if [ ! -d "$folder" ]; then
+        python3 -m pip install -q --disable-pip-version-check --no-deps --target "$folder.part" "$1" >"$scratch/pip.log" 2>&1 ||
+            return 1
+        mv "$folder.part" "$folder"
+    fi
+    printf '%s\n' "$folder"
+}
+
 # Starts the authorization server; options are passed on. Sets $issuer.
 start_authorization_server() {
     start authorization authorization-server.mjs --modules "$modules" "$@"
