@@ -106,11 +106,13 @@ install_oidc_provider() {
         { cat "$scratch/npm.log" >&2 && exit 1; }
 }
 
-# python_package NAME==VERSION: the folder of a package from PyPI, kept in the target folder, so that it is fetched once.
+# python_package NAME==VERSION [with-dependencies]: the folder of a package from PyPI, kept in the target folder, so that it
+# is fetched once.
 python_package() {
-    local folder=$modules/$1
+    local folder=$modules/$1 alone=--no-deps
+    [ -z "${2-}" ] || alone=--upgrade-strategy=only-if-needed
     if [ ! -d "$folder" ]; then
-        python3 -m pip install -q --disable-pip-version-check --no-deps --target "$folder.part" "$1" >"$scratch/pip.log" 2>&1 ||
+        python3 -m pip install -q --disable-pip-version-check "$alone" --target "$folder.part" "$1" >"$scratch/pip.log" 2>&1 ||
             return 1
         mv "$folder.part" "$folder"
     fi
