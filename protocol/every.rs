@@ -23,11 +23,13 @@ const QUESTIONS: &[(&str, &[&str], &str, &str)] = &[
     ("kubelet", &[], "", KUBELET),
     ("keyring", &["get", "https://h.example/simple", "me"], "", ""),
     ("headers", &["https://h.example"], "", ""),
+    ("nuget", &["-Plugin"], "", NUGET),
     ("get", &[], "", ""),
     ("header", &[], "", ""),
     ("json", &["get"], "", r#"{"account":"work"}"#),
 ];
 
+const NUGET: &str = r#"{"RequestId":"a","Type":"Request","Method":"GetAuthenticationCredentials","Payload":{"Uri":"https://h.example/"}}"#;
 const KUBELET: &str =
     r#"{"apiVersion":"credentialprovider.kubelet.k8s.io/v1","kind":"CredentialProviderRequest","image":"h.example/a"}"#;
 

@@ -21,6 +21,8 @@ mod keyring;
 mod kubectl;
 mod kubelet;
 mod mail;
+mod nuget;
+mod pattern;
 mod plain;
 mod pnpm;
 mod terraform;
@@ -54,6 +56,7 @@ pub const ALL: &[&dyn Protocol] = &[
     &kubelet::Kubelet,
     &keyring::Keyring,
     &headers::Headers,
+    &nuget::NuGet,
     &plain::Plain,
     &json::Json,
 ];

@@ -123,9 +123,13 @@ mod tools_docker;
 #[cfg(unix)]
 mod tools_hosts;
 #[cfg(unix)]
+mod tools_nuget;
+#[cfg(unix)]
 mod tools_passed_on;
 #[cfg(unix)]
 mod tools_prints;
+#[cfg(target_os = "linux")]
+mod tools_terminal;
 #[cfg(unix)]
 mod warmhub;
 #[cfg(unix)]

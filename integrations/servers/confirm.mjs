@@ -40,3 +40,14 @@ export async function subjectOfIdToken(issuer, audience, token) {
     return undefined; // not a JWT
   }
 }
+
+/** The form of an Authorization header (basic, bearer, other, none), and the token in it: the password of Basic. */
+export function presented(header = '') {
+  const [scheme, value = ''] = header.split(' ');
+  if (/^basic$/i.test(scheme)) {
+    const pair = Buffer.from(value, 'base64').toString();
+    return { form: 'basic', token: pair.slice(pair.indexOf(':') + 1) };
+  }
+  if (/^bearer$/i.test(scheme)) return { form: 'bearer', token: value };
+  return { form: header ? 'other' : 'none', token: '' };
+}

@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
-import { subjectOfAccessToken } from './confirm.mjs';
+import { presented, subjectOfAccessToken } from './confirm.mjs';
 
 const { values: args } = parseArgs({
   options: {
@@ -22,16 +22,6 @@ const { values: args } = parseArgs({
 });
 const offered = args.offer.split(',');
 const challenges = { basic: 'Basic realm="git"', bearer: 'Bearer realm="git"' };
-
-function presented(header = '') {
-  const [scheme, value = ''] = header.split(' ');
-  if (/^basic$/i.test(scheme)) {
-    const pair = Buffer.from(value, 'base64').toString();
-    return { form: 'basic', token: pair.slice(pair.indexOf(':') + 1) };
-  }
-  if (/^bearer$/i.test(scheme)) return { form: 'bearer', token: value };
-  return { form: header ? 'other' : 'none', token: '' };
-}
 
 /** Runs the backend for one request and passes its answer on; `log` is told the status before the last byte leaves. */
 function backend(req, res, subject, log) {

@@ -105,6 +105,19 @@ install_package() {
         { cat "$scratch/npm.log" >&2 && exit 1; }
 }
 
+# python_package NAME==VERSION [with-dependencies]: the folder of a package from PyPI, kept in the target folder, so that it
+# is fetched once.
+python_package() {
+    local folder=$modules/$1 alone=--no-deps
+    [ -z "${2-}" ] || alone=--upgrade-strategy=only-if-needed
+    if [ ! -d "$folder" ]; then
+        python3 -m pip install -q --disable-pip-version-check "$alone" --target "$folder.part" "$1" >"$scratch/pip.log" 2>&1 ||
+            return 1
+        mv "$folder.part" "$folder"
+    fi
+    printf '%s\n' "$folder"
+}
+
 # Starts the authorization server; options are passed on. Sets $issuer.
 start_authorization_server() {
     start authorization authorization-server.mjs --modules "$modules" "$@"

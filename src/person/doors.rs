@@ -53,6 +53,8 @@ pub(super) enum Tool {
     Oauthbearer(Words),
     /// Print the headers as a JSON object
     Headers(Words),
+    /// Answer NuGet, as its plugin
+    Nuget(Words),
 }
 
 #[derive(Args)]
@@ -85,7 +87,8 @@ impl Tool {
             | Self::Kubelet(words)
             | Self::Xoauth2(words)
             | Self::Oauthbearer(words)
-            | Self::Headers(words) => &words.words,
+            | Self::Headers(words)
+            | Self::Nuget(words) => &words.words,
         }
     }
 }

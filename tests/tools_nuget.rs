@@ -1,0 +1,111 @@
+//! NuGet's plugin: messages with request ids, a conversation that stays open. A transcript: no dotnet is run.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::idp::Idp;
+use crate::tools::Link;
+use crate::world::World;
+
+struct Plugin {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Plugin {
+    fn start(world: &World) -> Plugin {
+        let mut command = Link::new(world, "nuget-plugin-hallpass").command(&["-Plugin"]);
+        command.env("HALLPASS_INTERACTIVE", "always");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut plugin = Plugin { child, stdin, stdout };
+        let greeting = plugin.line();
+        assert_eq!((&greeting["Type"], &greeting["Method"]), (&json!("Request"), &json!("Handshake")));
+        plugin.send("Response", "1", "Handshake", json!({"ResponseCode": "Success", "ProtocolVersion": "2.0.0"}));
+        plugin
+    }
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("no message: {line:?}"))
+    }
+    fn send(&mut self, kind: &str, id: &str, method: &str, payload: Value) {
+        let message = json!({"RequestId": id, "Type": kind, "Method": method, "Payload": payload});
+        write!(self.stdin, "{message}\r\n").unwrap();
+    }
+    /// The payload of the answer, which must carry the question's id.
+    fn ask(&mut self, id: &str, method: &str, payload: Value) -> Value {
+        self.send("Request", id, method, payload);
+        let answer = self.line();
+        assert_eq!(
+            (&answer["RequestId"], &answer["Type"], &answer["Method"]),
+            (&json!(id), &json!("Response"), &json!(method))
+        );
+        answer["Payload"].clone()
+    }
+    fn credentials(&mut self, id: &str, uri: &str, retry: bool) -> Value {
+        let payload = json!({"Uri": uri, "IsRetry": retry, "IsNonInteractive": false, "CanShowDialog": true});
+        self.ask(id, "GetAuthenticationCredentials", payload)
+    }
+    #[track_caller]
+    fn end(mut self) {
+        self.send("Request", "z", "Close", Value::Null);
+        let output = self.child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+    }
+}
+
+const URI: &str = "https://git.example.com/v3/index.json";
+
+#[test]
+fn a_whole_conversation() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    let mut nuget = Plugin::start(&world);
+    let shaken = nuget.ask("a", "Handshake", json!({"ProtocolVersion": "2.0.0", "MinimumProtocolVersion": "1.0.0"}));
+    assert_eq!(shaken, json!({"ResponseCode": "Success", "ProtocolVersion": "2.0.0"}));
+    for method in ["Initialize", "SetLogLevel", "MonitorNuGetProcessExit"] {
+        assert_eq!(nuget.ask("b", method, json!({})), json!({"ResponseCode": "Success"}));
+    }
+    let claims = nuget.ask("c", "GetOperationClaims", json!({"PackageSourceRepository": null, "ServiceIndex": null}));
+    assert_eq!(claims, json!({"Claims": ["Authentication"]}));
+    let good = json!({
+        "ResponseCode": "Success", "Username": "oauth2", "Password": world.token(), "AuthenticationTypes": ["Basic"]
+    });
+    assert_eq!(nuget.credentials("d", URI, false), good);
+    assert_eq!(
+        nuget.credentials("e", "https://evil.example/v3/index.json", false),
+        json!({"ResponseCode": "NotFound"})
+    );
+    nuget.end();
+}
+
+#[test]
+fn a_retry_replaces_a_token_that_was_refused() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    world.shift(120);
+    let mut nuget = Plugin::start(&world);
+    let old = nuget.credentials("a", URI, false)["Password"].clone();
+    let new = nuget.credentials("b", URI, true)["Password"].clone();
+    assert!(new != old && idp.live_access_token(new.as_str().unwrap()));
+    assert_eq!(idp.count("refresh_token"), 1);
+    nuget.end();
+}
+
+#[test]
+fn nobody_is_asked_to_sign_in() {
+    let idp = Idp::start();
+    let world = World::new(&idp);
+    let mut nuget = Plugin::start(&world);
+    let answer = nuget.credentials("a", URI, false);
+    assert_eq!(answer["ResponseCode"], "Error");
+    assert!(answer["Message"].as_str().unwrap().contains("hallpass login work"), "{answer}");
+    assert_eq!(world.opened(), [""; 0]);
+    nuget.end();
+    let alone = Link::new(&world, "nuget-plugin-hallpass").ask(&["-Plugin"], "canary\n");
+    assert!(alone.code == Some(2) && !alone.err.contains("canary"), "{alone:?}");
+}
