@@ -29,8 +29,9 @@ struct Model {
     scene: Scene,
     dice: Dice,
     signed_in: bool,
-    /// The session (the server's number of it) that was seen last, and its highest generation.
-    session: Option<(usize, u64)>,
+    /// The session (the server's number of it) that was seen last, and its generation: by the watcher, and by us. Each
+    /// goes by its own eyes: what the watcher read may be noted down after we have looked.
+    last_seen: [Option<(usize, u64)>; 2],
     pages: usize,
     sightings: Arc<Mutex<Vec<Held>>>,
     history: Vec<String>,
@@ -52,7 +53,7 @@ fn whatever_happens_the_record_goes_forward() {
         scene,
         dice: Dice::new(seed),
         signed_in: true,
-        session: None,
+        last_seen: [None; 2],
         sightings: Arc::default(),
         history: Vec::new(),
     };
@@ -223,14 +224,16 @@ impl Model {
     /// What must hold after every step.
     fn check(&mut self) {
         let idp = &self.scene.idp;
-        let mut seen = std::mem::take(&mut *self.sightings.lock().unwrap());
-        seen.extend(self.scene.held());
-        for held in seen {
-            let session = idp.session_of(&held.access).expect("a token of this server");
-            let (last, floor) = self.session.unwrap_or((session, 0));
-            assert!(session >= last, "an older session came back: {held:?}");
-            assert!(session > last || held.generation >= floor, "the generation went down to {}", held.generation);
-            self.session = Some((session, held.generation));
+        let watched = std::mem::take(&mut *self.sightings.lock().unwrap());
+        let seen = [watched, self.scene.held().into_iter().collect()];
+        for (last_seen, seen) in self.last_seen.iter_mut().zip(seen) {
+            for held in seen {
+                let session = idp.session_of(&held.access).expect("a token of this server");
+                let (last, floor) = last_seen.unwrap_or((session, 0));
+                assert!(session >= last, "an older session came back: {held:?}");
+                assert!(session > last || held.generation >= floor, "the generation went down to {}", held.generation);
+                *last_seen = Some((session, held.generation));
+            }
         }
         assert_eq!(idp.reuses(), 0, "a refresh token was used twice");
         assert_eq!(self.scene.world.opened().len(), self.pages, "somebody opened a page");
