@@ -155,3 +155,84 @@ fn what_cannot_be_wired_is_said() {
     fs::create_dir(world.path("home/.gitconfig")).unwrap();
     world.run(&["setup", "git"]).refused(&[10], &[".gitconfig"]);
 }
+
+/// Each of the others: its file as it was made or found, wired, wired again, given back; and its name for us.
+#[test]
+fn every_tool_is_wired_and_unwired() {
+    let idp = Idp::start();
+    let mut world = World::signed_in(&idp);
+    fs::create_dir(world.path("bin")).unwrap();
+    world.run(&["link", world.path("bin").to_str().unwrap()]).expect(0);
+    world.set("PATH", format!("{}:/usr/bin:/bin", world.path("bin").display()));
+    let bin = |name: &str| world.path("bin").join(name).display().to_string();
+    let json = "{\n\t\"auths\": {\"x.example.com\": {}},\n\t\"psFormat\": \"table\"\n}\n";
+    for (tool, file, mine, says) in [
+        (
+            "docker",
+            ".docker/config.json",
+            json,
+            vec!["\"git.example.com\": \"hallpass\"".to_owned(), "\"git.example.com:8443\"".to_owned()],
+        ),
+        (
+            "terraform",
+            ".terraformrc",
+            "plugin_cache_dir = \"/x\"\n",
+            vec!["credentials_helper \"hallpass\" {".to_owned()],
+        ),
+        ("vault", ".vault", "", vec![format!("token_helper = \"{}\"", bin("hallpass-vault"))]),
+        (
+            "bazel",
+            ".bazelrc",
+            "build -c opt",
+            vec![format!("common --credential_helper=git.example.com={}", bin("hallpass-bazel"))],
+        ),
+        (
+            "pnpm",
+            ".npmrc",
+            "registry=https://r.example/\n",
+            vec![format!("//git.example.com:8443/team/:tokenHelper={}", bin("hallpass-npm"))],
+        ),
+        ("go", ".config/go/env", "GOPROXY=direct\n", vec!["goauth;netrc\n".to_owned()]),
+    ] {
+        let path = world.path("home").join(file);
+        for before in [None, Some(mine)] {
+            let _ = fs::remove_file(&path);
+            if let Some(text) = before {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, text).unwrap();
+            }
+            world.run(&["setup", tool]).expect(0);
+            let wired = fs::read_to_string(&path).unwrap();
+            for words in &says {
+                assert!(wired.contains(words), "{tool}: no {words}: {wired}");
+            }
+            world.run(&["setup", tool]).expect(0).says(&["says so already"]);
+            assert_eq!(fs::read_to_string(&path).unwrap(), wired, "{tool}");
+            // Edited elsewhere since: the edit stays.
+            let edited = match tool {
+                "docker" => wired.replacen('{', "{\n\t\"mine\": 1,", 1),
+                _ => format!("# mine\n{wired}"),
+            };
+            fs::write(&path, &edited).unwrap();
+            world.run(&["unsetup", tool]).expect(0);
+            let left = fs::read_to_string(&path).unwrap();
+            assert!(left.contains("mine") && !left.contains("hallpass"), "{tool}: {left}");
+            fs::write(&path, before.unwrap_or_default()).unwrap();
+            if before.is_none() {
+                fs::remove_file(&path).unwrap();
+            }
+            world.run(&["setup", tool]).expect(0);
+            world.run(&["unsetup", tool]).expect(0);
+            assert_eq!(fs::read_to_string(&path).ok().as_deref(), before, "{tool}: byte for byte");
+        }
+    }
+    assert!(!world.path("home/.terraform.d/plugins/terraform-credentials-hallpass").exists(), "it was made, and goes");
+    world.run(&["setup", "terraform"]).expect(0);
+    assert!(world.path("home/.terraform.d/plugins/terraform-credentials-hallpass").is_symlink());
+    fs::write(world.path("home/.vault"), "token_helper = \"/other\"\n").unwrap();
+    world.run(&["setup", "vault"]).refused(&[10], &[".vault", "token_helper", "by hand"]);
+    fs::create_dir_all(world.path("home/.docker")).unwrap();
+    fs::write(world.path("home/.docker/config.json"), "[]").unwrap();
+    world.run(&["setup", "docker"]).refused(&[10], &["config.json", "JSON object"]);
+    assert_eq!(fs::read_to_string(world.path("home/.docker/config.json")).unwrap(), "[]");
+}

@@ -6,7 +6,7 @@ use anyhow::Result;
 use hallpass_protocol::place::Pattern;
 use hallpass_protocol::talk::Exit;
 
-use super::wires::{Wires, Wiring};
+use super::wires::{Edit, Wires, Wiring};
 use crate::failure::{fail, fail_hint};
 use crate::paths::set;
 
@@ -30,7 +30,7 @@ pub(super) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
         let what = format!("{} serves no place that git could ask for", names.join(", "));
         return Err(fail_hint(Exit::Config, what, "add one to `serves` in `config.toml`"));
     }
-    Ok(Wiring { file: file()?, comment: "#", body })
+    Ok(Wiring { file: file()?, edits: vec![Edit::block(&body, None)], link: None })
 }
 
 /// The file that `git config --global` writes.
@@ -59,7 +59,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wires::{Served, Wires};
+    use super::super::wires::{Edit, Served, Wires};
     use super::wiring;
 
     #[test]
@@ -67,8 +67,9 @@ mod tests {
         let serves = ["https://git.example.com/team".to_owned(), "smtp://mail.example.com:465".to_owned()];
         let account = Served { name: "work", serves: &serves, proactive_auth: true };
         let program = r#"/opt/it's "here"/hallpass"#.to_owned();
-        let mut wires = Wires { accounts: vec![account], program, config: None };
-        let body = wiring(&wires).expect("a wiring").body;
+        let mut wires = Wires { accounts: vec![account], program, named: String::new(), config: None };
+        let mut edits = wiring(&wires).expect("a wiring").edits;
+        let Some(Edit::Block { body, .. }) = edits.pop() else { panic!("no block") };
         assert_eq!(
             body,
             "[credential \"https://git.example.com/team\"]\n\thelper =\n\

@@ -6,7 +6,9 @@
 
 mod block;
 mod git;
+mod json;
 mod note;
+mod tools;
 mod wires;
 
 use std::path::PathBuf;
@@ -22,7 +24,7 @@ use crate::shown::shown;
 use crate::store;
 use crate::textfile;
 use note::Note;
-use wires::{Served, Wires, Wiring};
+use wires::{Link, Served, Wires, Wiring};
 
 /// One tool that can be wired.
 struct Tool {
@@ -31,7 +33,15 @@ struct Tool {
     wiring: fn(&Wires<'_>) -> Result<Wiring>,
 }
 
-const TOOLS: &[Tool] = &[Tool { name: "git", wiring: git::wiring }];
+const TOOLS: &[Tool] = &[
+    Tool { name: "bazel", wiring: tools::bazel },
+    Tool { name: "docker", wiring: tools::docker },
+    Tool { name: "git", wiring: git::wiring },
+    Tool { name: "go", wiring: tools::go },
+    Tool { name: "pnpm", wiring: tools::pnpm },
+    Tool { name: "terraform", wiring: tools::terraform },
+    Tool { name: "vault", wiring: tools::vault },
+];
 
 /// A file, before and after.
 #[derive(Debug)]
@@ -43,6 +53,8 @@ pub(crate) struct Change {
     new: Option<String>,
     tool: &'static str,
     note: Option<Note>,
+    /// The name under which the tool looks for this program, to be made and made of.
+    link: Option<(PathBuf, PathBuf)>,
 }
 
 /// Wires a tool: what would change. Nothing is written before [`Change::write`].
@@ -67,21 +79,40 @@ pub(crate) fn setup(paths: &Paths, tool: &str, account: Option<&str>) -> Result<
         proactive_auth: client.provider.as_ref().is_some_and(|provider| provider.proactive_auth),
     });
     let config = paths.named.then(|| paths.config.display().to_string());
-    let wires = Wires { accounts: accounts.collect(), program: our_path()?, config };
-    let wiring = (tool.wiring)(&wires)?;
+    let program = our_path()?;
+    let mut wires = Wires { accounts: accounts.collect(), program, named: String::new(), config };
+    let mut link = None;
+    let mut wiring = (tool.wiring)(&wires)?;
+    if let Some(wanted) = &wiring.link {
+        let at = where_for(wanted, &wires.program);
+        wires.named = at.display().to_string();
+        link = Some((at, PathBuf::from(&wires.program)));
+        wiring = (tool.wiring)(&wires)?;
+    }
+    let earlier = Note::read(paths, tool.name)?;
     // What is there of an earlier time goes first, so that doing it twice does it once.
     let Change { file, old, new, .. } = without(paths, tool, &wiring)?;
     let before = new.clone();
-    let after = block::put(new.as_deref().unwrap_or_default(), wiring.comment, tool.name, &wiring.body);
-    let note = Note::of(&file, before.as_deref(), &after);
-    Ok(Change { file, old, new: Some(after), tool: tool.name, note: Some(note) })
+    let mut after = new.unwrap_or_default();
+    for edit in &wiring.edits {
+        after = edit.put(&after, tool.name).map_err(|why| {
+            fail_hint(
+                Exit::Config,
+                format!("`{}`: {why}", file.display()),
+                format!("write it by hand: `integrations/{}` shows it", tool.name),
+            )
+        })?;
+    }
+    let mut note = Note::of(&file, before.as_deref(), &after);
+    let made = earlier.and_then(|note| note.link);
+    note.link = made.or_else(|| link.as_ref().map(|(at, _)| at.clone()).filter(|at| at.symlink_metadata().is_err()));
+    Ok(Change { file, old, new: Some(after), tool: tool.name, note: Some(note), link })
 }
 
 /// Takes the wiring of a tool out again: what would change; `None` when there is nothing of ours.
 pub(crate) fn unsetup(paths: &Paths, tool: &str) -> Result<Option<Change>> {
     let tool = find(tool)?;
-    let empty = Wires { accounts: Vec::new(), program: String::new(), config: None };
-    let wiring = (tool.wiring)(&empty)?;
+    let wiring = everything(paths, tool)?;
     let change = without(paths, tool, &wiring)?;
     Ok((change.old != change.new).then_some(change))
 }
@@ -109,13 +140,61 @@ fn without(paths: &Paths, tool: &Tool, wiring: &Wiring) -> Result<Change> {
     };
     let new = match (undone, &old) {
         (Some(undone), _) => undone,
-        (None, Some(text)) => Some(block::take(text, wiring.comment, tool.name, note.as_ref()).map_err(|why| {
-            let what = format!("`{}`: {why}", file.display());
-            fail_hint(Exit::Config, what, "take the lines of hallpass out by hand")
-        })?),
+        (None, Some(text)) => {
+            let mut text = text.clone();
+            for edit in &wiring.edits {
+                text = edit.take(&text, tool.name, note.as_ref()).map_err(|why| {
+                    let what = format!("`{}`: {why}", file.display());
+                    fail_hint(Exit::Config, what, "take the lines of hallpass out by hand")
+                })?;
+            }
+            Some(text)
+        }
         (None, None) => None,
     };
-    Ok(Change { file, old, new, tool: tool.name, note: None })
+    Ok(Change { file, old, new, tool: tool.name, note: None, link: None })
+}
+
+/// What could have been written, for whichever accounts there are now.
+fn everything(paths: &Paths, tool: &Tool) -> Result<Wiring> {
+    let config = config::load(paths)?;
+    let accounts = config.accounts.iter().filter(|(_, (_, client))| !client.serves.is_empty());
+    let accounts = accounts.map(|(name, (_, client))| Served { name, serves: &client.serves, proactive_auth: false });
+    let wires = |accounts| Wires { accounts, program: String::new(), named: String::new(), config: None };
+    (tool.wiring)(&wires(accounts.collect())).or_else(|_| (tool.wiring)(&wires(Vec::new())))
+}
+
+/// Where a name of this program's is, or is to be: where the tool looks, else on PATH, else beside the program.
+fn where_for(link: &Link, us: &str) -> PathBuf {
+    let beside = || PathBuf::from(us).with_file_name(link.name);
+    match &link.folder {
+        Some(folder) => folder.join(link.name),
+        None => program(link.name).filter(|found| is_us(found, us)).unwrap_or_else(beside),
+    }
+}
+
+fn is_us(path: &PathBuf, us: &str) -> bool {
+    let real = std::fs::canonicalize(path).ok();
+    real.is_some() && real == std::fs::canonicalize(us).ok()
+}
+
+fn make_link(at: &PathBuf, us: &PathBuf) -> Result<()> {
+    if at.symlink_metadata().is_ok() {
+        return match is_us(at, &us.display().to_string()) {
+            true => Ok(()),
+            false => Err(fail(Exit::Config, format!("`{}` is there already and is not this program", at.display()))),
+        };
+    }
+    let made = at.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
+        #[cfg(unix)]
+        return std::os::unix::fs::symlink(us, at);
+        #[cfg(not(unix))]
+        return std::fs::hard_link(us, at).or_else(|_| std::fs::copy(us, at).map(|_| ()));
+    });
+    made.map_err(|why| {
+        let what = format!("`{}` cannot be made: {why}", at.display());
+        fail_hint(Exit::Config, what, "`hallpass link DIR` makes it in another folder on PATH; then try again")
+    })
 }
 
 fn find(name: &str) -> Result<&'static Tool> {
@@ -157,8 +236,20 @@ impl Change {
         gone.chain(came).collect()
     }
 
+    /// The note goes, and the name that was made for it.
+    fn forget(&self, paths: &Paths) -> Result<()> {
+        let made = Note::read(paths, self.tool)?.and_then(|note| note.link);
+        if let Some(at) = made.filter(|at| at.is_symlink()) {
+            textfile::remove(&at)?;
+        }
+        Note::forget(paths, self.tool)
+    }
+
     /// Writes the file, and then the note of what was done to it.
     pub(crate) fn write(&self, paths: &Paths) -> Result<()> {
+        if let Some((at, us)) = &self.link {
+            make_link(at, us)?;
+        }
         match (&self.note, &self.new) {
             (Some(note), Some(new)) => {
                 textfile::write(&self.file, new, textfile::Mode::Kept)?;
@@ -166,11 +257,11 @@ impl Change {
             }
             (_, Some(new)) => {
                 textfile::write(&self.file, new, textfile::Mode::Kept)?;
-                Note::forget(paths, self.tool)
+                self.forget(paths)
             }
             (_, None) => {
                 textfile::remove(&self.file)?;
-                Note::forget(paths, self.tool)
+                self.forget(paths)
             }
         }
     }

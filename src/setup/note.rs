@@ -23,6 +23,9 @@ pub(super) struct Note {
     removed: String,
     /// Of the whole file as it was written.
     checksum: u64,
+    /// The name of this program's that was made for it.
+    #[serde(default)]
+    pub(super) link: Option<PathBuf>,
 }
 
 impl Note {
@@ -46,6 +49,7 @@ impl Note {
             inserted: after[at..after.len() - tail].to_owned(),
             removed: old[at..old.len() - tail].to_owned(),
             checksum: store::checksum(after.as_bytes()),
+            link: None,
         }
     }
 
