@@ -119,6 +119,9 @@ impl Flow {
 
     /// The beginning, anew; what the record says then.
     pub fn begin(&self, scene: &Scene) -> Option<Held> {
+        if matches!(self.promise, Promise::SignedOut) {
+            scene.bring_back_key(); // it goes with the last session
+        }
         match self.start {
             Start::Aged(age) => Some(scene.begin(age)),
             Start::WithoutRoutes(age) => {

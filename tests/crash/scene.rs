@@ -76,6 +76,13 @@ impl Scene {
         self.kept = files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect();
     }
 
+    /// The keychain holds the key that the records of every beginning are sealed with.
+    pub fn bring_back_key(&self) {
+        if let Some((keychain, key)) = &self.keychain {
+            keychain.put_key(key);
+        }
+    }
+
     /// Nobody is signed in.
     pub fn nobody(&self) {
         let data = self.world.data("");
