@@ -54,6 +54,7 @@ mod signals;
 mod signin;
 mod status;
 mod store;
+mod sts;
 mod tenants;
 mod terminal;
 mod token;

@@ -37,6 +37,8 @@ pub(super) enum Tool {
     Vault(Words),
     /// Answer the go command, which asks with the URL that was refused
     Goauth(Words),
+    /// Answer the AWS tools with keys
+    Aws(Words),
     /// Answer Google's libraries with an id_token
     Google(Words),
     /// Answer pnpm's tokenHelper
@@ -80,6 +82,7 @@ impl Tool {
             | Self::Bazel(words)
             | Self::Vault(words)
             | Self::Goauth(words)
+            | Self::Aws(words)
             | Self::Google(words)
             | Self::Pnpm(words)
             | Self::Askpass(words)
