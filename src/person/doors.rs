@@ -30,10 +30,12 @@ pub(super) enum Tool {
     /// Answer cargo, as its credential provider; JSON lines on stdin
     Cargo(Words),
     /// Answer terraform and tofu: get, store, forget and the host
+    #[command(alias = "tofu")]
     Terraform(Words),
     /// Answer bazel: get; the URI on stdin
     Bazel(Words),
     /// Answer vault and bao as their token helper: get, store, erase
+    #[command(alias = "bao")]
     Vault(Words),
     /// Answer the go command, which asks with the URL that was refused
     Goauth(Words),
@@ -42,6 +44,7 @@ pub(super) enum Tool {
     /// Answer Google's libraries with an id_token
     Google(Words),
     /// Answer pnpm's tokenHelper
+    #[command(alias = "npm")]
     Pnpm(Words),
     /// Answer git's or wget's prompt; any other goes to ssh-askpass
     Askpass(Words),
