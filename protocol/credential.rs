@@ -54,6 +54,8 @@ pub enum Kind {
     Bearer,
     /// OpenID Connect id_token.
     IdToken,
+    /// Keys of AWS: the value is a JSON object of `AccessKeyId`, `SecretAccessKey` and `SessionToken`.
+    Aws,
 }
 
 /// Basic or Bearer, where both are possible.
@@ -95,8 +97,8 @@ impl Credential {
     pub fn access_token(&self) -> Result<&str, Failure> {
         match self.kind {
             Kind::Bearer => self.one_line(),
-            Kind::IdToken => {
-                let what = format!("account `{}`: an id_token does not belong here", self.account);
+            Kind::IdToken | Kind::Aws => {
+                let what = format!("account `{}`: only an access token belongs here", self.account);
                 Err(Failure::new(Exit::Refused, what))
             }
         }

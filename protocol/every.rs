@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 use crate::secret::Secret;
-use crate::talk::{Call, Credential, Exit, Failure, Kept, Kind, Reply, Request, Then};
+use crate::talk::{Call, Credential, Exit, Failure, Kept, Kind, Kinds, Reply, Request, Then};
 use crate::{ALL, find};
 
 /// A question that each protocol answers with a credential: name, arguments, the variable, stdin.
@@ -24,6 +24,7 @@ const QUESTIONS: &[(&str, &[&str], &str, &str)] = &[
     ("keyring", &["get", "https://h.example/simple", "me"], "", ""),
     ("headers", &["https://h.example"], "", ""),
     ("nuget", &["-Plugin"], "", NUGET),
+    ("aws", &[], "", ""),
     ("get", &[], "", ""),
     ("header", &[], "", ""),
     ("json", &["get"], "", r#"{"account":"work"}"#),
@@ -64,8 +65,15 @@ fn drive(name: &str, args: &[&str], variable: &str, script: &[&str], reply: &dyn
 
 fn pass(token: &str) -> impl Fn(&Request) -> Reply {
     move |request| {
-        let kind = if request.kinds == crate::talk::Kinds::Id { Kind::IdToken } else { Kind::Bearer };
-        Reply::Pass(Box::new(Credential { kind, ..Credential::example(token) }))
+        let (kind, value) = match request.kinds {
+            Kinds::Id => (Kind::IdToken, token.to_owned()),
+            Kinds::Aws => {
+                let keys = serde_json::json!({ "AccessKeyId": "a", "SecretAccessKey": token, "SessionToken": "t" });
+                (Kind::Aws, keys.to_string())
+            }
+            Kinds::Access | Kinds::Either => (Kind::Bearer, token.to_owned()),
+        };
+        Reply::Pass(Box::new(Credential { kind, ..Credential::example(&value) }))
     }
 }
 
@@ -200,7 +208,7 @@ fn id_tokens_leave_through_two_doors() {
     for name in ["get", "json", "git", "docker"] {
         let question = QUESTIONS.iter().find(|question| question.0 == name).expect(name);
         asked(question, &|request| {
-            assert_eq!(request.kinds, crate::talk::Kinds::Access, "{name}");
+            assert_eq!(request.kinds, Kinds::Access, "{name}");
             Reply::Missing(None)
         });
     }

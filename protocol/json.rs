@@ -118,6 +118,7 @@ pub(crate) fn answer(request: &Request, reply: &Reply) -> Step {
             token_type: match credential.kind {
                 Kind::Bearer => "Bearer",
                 Kind::IdToken => "id_token",
+                Kind::Aws => "aws",
             },
             username: &credential.username,
             expires_at: credential.expires_at,

@@ -7,6 +7,7 @@
 //! A new protocol is one file and one line in [`ALL`].
 
 mod askpass;
+mod aws;
 mod bazel;
 mod cargo;
 mod docker;
@@ -49,6 +50,7 @@ pub const ALL: &[&dyn Protocol] = &[
     &bazel::Bazel,
     &vault::Vault,
     &goauth::GoAuth,
+    &aws::Aws,
     &google::Google,
     &pnpm::Pnpm,
     &askpass::Askpass,

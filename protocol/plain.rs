@@ -70,8 +70,8 @@ fn header(credential: &Credential) -> Step {
             }
             Step::answer(lines)
         }
-        Kind::IdToken => {
-            let what = format!("account `{}`: an id_token does not belong in a header", credential.account);
+        Kind::IdToken | Kind::Aws => {
+            let what = format!("account `{}`: only an access token belongs in a header", credential.account);
             Step::fail(Failure::new(Exit::Refused, what))
         }
     }

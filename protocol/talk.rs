@@ -229,6 +229,8 @@ pub enum Kinds {
     Access,
     /// An id_token and nothing else.
     Id,
+    /// Keys of AWS, which are bought with an id_token.
+    Aws,
     /// Either is legal here: the account's `hand_out` decides, else an id_token where the session has one.
     Either,
 }

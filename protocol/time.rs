@@ -14,6 +14,29 @@ pub fn rfc3339(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Seconds since the epoch for `2026-11-22T12:34:56Z`; a fraction of a second is dropped. `None` for anything else.
+#[must_use]
+pub fn from_rfc3339(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let time = time.split('.').next()?;
+    let numbers = |text: &str, at: char| -> Option<[u64; 3]> {
+        let mut parts =
+            text.split(at).map(|part| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse().ok())?);
+        let three = [parts.next()??, parts.next()??, parts.next()??];
+        parts.next().is_none().then_some(three)
+    };
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 {
+        return None;
+    }
+    let days = (year - 1970) * 365 + (year - 1969) / 4 - (year - 1901) / 100 + (year - 1601) / 400;
+    let seconds = hour * 3_600 + minute * 60 + second;
+    // The start of the year, then at most eleven steps to the date itself.
+    let start = days + (month - 1) * 28 + day - 1;
+    (start..start + 32).find(|days| civil(*days) == (year, month, day)).map(|days| days * 86_400 + seconds)
+}
+
 /// Days since 1970-01-01 as a date of the Gregorian calendar.
 ///
 /// Years are counted from 1 March, so that the leap day is the last of its year and
@@ -57,7 +80,7 @@ pub fn from_http(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_http, rfc3339};
+    use super::{from_http, from_rfc3339, rfc3339};
 
     #[test]
     fn known_moments() {
@@ -70,6 +93,23 @@ mod tests {
             (u64::MAX, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(rfc3339(seconds), text);
+            assert_eq!(from_rfc3339(text), Some(seconds.min(253_402_300_799)));
+        }
+        for days in 0..30_000 {
+            let seconds = days * 86_400 + 86_399;
+            assert_eq!(from_rfc3339(&rfc3339(seconds)), Some(seconds));
+        }
+        assert_eq!(from_rfc3339("2026-11-22T12:34:56.789Z"), Some(1_795_350_896));
+        for odd in [
+            "",
+            "Z",
+            "2026-11-22",
+            "2026-02-30T00:00:00Z",
+            "2026-11-22T12:34:56+01:00",
+            "x-1-1T0:0:0Z",
+            "-1-1-1T0:0:0Z",
+        ] {
+            assert_eq!(from_rfc3339(odd), None, "{odd}");
         }
     }
 

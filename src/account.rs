@@ -108,6 +108,9 @@ pub(crate) struct Client {
     pub(crate) resource: Option<String>,
     pub(crate) audience: Option<String>,
     pub(crate) serves: Vec<String>,
+    /// The role at AWS that its id_token may take, and the token service that gives it.
+    pub(crate) aws_role_arn: Option<String>,
+    pub(crate) aws_sts_endpoint: Option<String>,
     pub(crate) flow: Flow,
     pub(crate) redirect_uri: Option<String>,
     pub(crate) redirect_ports: Vec<u16>,

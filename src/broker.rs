@@ -18,11 +18,13 @@ use crate::account::Account;
 use crate::choice::{Choice, Rule};
 use crate::clock::now;
 use crate::failure::{self, fail_hint};
+use crate::kept::Shop;
 use crate::need::{Need, is_refused, no_such_token};
 use crate::paths::Paths;
 use crate::renew::Renewal;
 use crate::shown::shown;
 use crate::store::{self, Stored};
+use crate::sts::Role;
 use crate::token::{Freshness, Session, Token, TokenKind, Wants};
 use crate::{claims, config, kept, routes};
 
@@ -66,6 +68,9 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
         (Choice::Missing(Some(why)), _) => return Ok(Reply::Failed(why)),
     };
     match &request.verb {
+        Verb::Get if request.kinds == Kinds::Aws => {
+            aws(caller, request, &rule).map(|credential| Reply::Pass(Box::new(credential)))
+        }
         Verb::Get => get(caller, request, &rule).map(|credential| Reply::Pass(Box::new(credential))),
         Verb::Store(kept) if is_our_own(caller, &rule, &kept.secret) => Ok(Reply::Done), // coming back
         Verb::Store(_) => {
@@ -83,6 +88,44 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
         }
         Verb::List => Ok(Reply::Done),
     }
+}
+
+/// Keys of AWS: those that were bought before, while they have life enough left, else new ones for an id_token.
+fn aws(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential> {
+    let account = &rule.account;
+    let config = config::load(caller.paths)?;
+    let client = config.account(&account.name).map(|(_, client)| client.clone()).unwrap_or_default();
+    let role = Role::of(&account.name, &client)?;
+    let stored = look(&caller.paths.data, &account.name, rule.sealed)?;
+    let session = stored.as_ref().map(|stored| &stored.value);
+    let shop = Shop { paths: caller.paths, rule, min_life: request.min_life.unwrap_or(account.leeway) };
+    let owner = |session: &Session| format!("{} {}", session.signed_in_at, role.arn);
+    let known = session.filter(|session| role.place().is_ok_and(|place| session.covers(&place)));
+    let bought = match known.and_then(|session| shop.has(&owner(session))) {
+        Some(bought) => bought,
+        None => {
+            // To that place and nowhere else: it must be among those that the session was made for.
+            let target = Target::Place(role.place()?);
+            let ask = Request { kinds: Kinds::Id, min_life: None, target, ..request.clone() };
+            let id_token = get(caller, &ask, rule)?;
+            let session = look(&caller.paths.data, &account.name, rule.sealed)?.map(|stored| stored.value);
+            let who = session.as_ref().and_then(|session| session.identity.as_deref());
+            let owner = session.as_ref().map(owner).unwrap_or_default();
+            shop.buy(&owner, || role.assume(&id_token.secret, who))?
+        }
+    };
+    Ok(Credential {
+        account: account.name.clone(),
+        username: String::new(),
+        secret: bought.secret,
+        kind: Kind::Aws,
+        // Not less `min_life`: its clients ask again long before the end, and must then find newer ones.
+        expires_at: Some(bought.expires_at.saturating_sub(account.leeway)),
+        id: String::new(),
+        form: account.form.into(),
+        headers: Vec::new(),
+        rule: String::new(),
+    })
 }
 
 /// Whether a tool brings back what it was given here.

@@ -47,7 +47,8 @@ pub(crate) fn for_place(rules: Vec<Rule>, place: &Place, named: Option<&str>, us
         }
     }
     let Some(top) = best.iter().map(|(rank, _)| *rank).max() else {
-        let hint = "`git config --global credential.useHttpPath true` makes git send the path";
+        let hint = "`git config --global credential.useHttpPath true` makes git send the path; for other tools, `serves` \
+                    needs the whole host";
         let what = format!("{place}: an account serves only some paths there, and the tool sent none");
         return Choice::Missing(pathless.then(|| Failure::new(Exit::Missing, what).hint(hint)));
     };

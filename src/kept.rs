@@ -14,9 +14,10 @@ use hallpass_protocol::talk::{Exit, Kept, Reply, Request, Verb};
 use serde::{Deserialize, Serialize};
 
 use crate::account::StoreWish;
+use crate::choice::Rule;
 use crate::clock::now;
 use crate::config::{self, Keep};
-use crate::failure::fail;
+use crate::failure::{self, fail};
 use crate::lock::{self, Lock, Waited};
 use crate::paths::{Paths, set};
 use crate::presence::is_ci;
@@ -95,6 +96,90 @@ pub(crate) fn names(paths: &Paths, drawer: &str) -> Result<Vec<(Place, String)>>
         }
     }
     Ok(names)
+}
+
+/// What was bought with an account's token: other credentials, which end and cannot be refreshed.
+#[derive(Debug)]
+pub(crate) struct Bought {
+    pub(crate) secret: Secret,
+    /// Seconds since the epoch.
+    pub(crate) expires_at: u64,
+}
+
+/// Where an account's are kept: one at a time, as a password is.
+#[derive(Clone, Copy)]
+pub(crate) struct Shop<'a> {
+    pub(crate) paths: &'a Paths,
+    pub(crate) rule: &'a Rule,
+    /// Seconds that they must have left.
+    pub(crate) min_life: u64,
+}
+
+impl Shop<'_> {
+    /// What this owner has. A record that cannot be read is none: it can be bought again.
+    pub(crate) fn has(self, owner: &str) -> Option<Bought> {
+        self.left(owner, self.min_life)
+    }
+
+    fn left(self, owner: &str, seconds: u64) -> Option<Bought> {
+        let origin = bought(&self.rule.account.name);
+        let drawer = Drawer { data: &self.paths.data, name: &file_name(&origin), origin: &origin };
+        let entry = load(drawer).ok()??.value.entries.into_iter().next()?;
+        let expires_at = entry.expires_at.filter(|expires_at| *expires_at > now() + seconds)?;
+        (entry.username.as_deref() == Some(owner)).then_some(Bought { secret: entry.secret, expires_at })
+    }
+
+    /// Buys anew, one process at a time, and keeps it; never unsealed beside a sealed session. While the seller cannot
+    /// be reached, the old ones do as long as they last.
+    pub(crate) fn buy(self, owner: &str, buy: impl FnOnce() -> Result<Bought>) -> Result<Bought> {
+        let account = &self.rule.account;
+        let origin = bought(&account.name);
+        let name = file_name(&origin);
+        let path = store::beside(&self.paths.data, &name, "buying");
+        let Waited::Lock(_lock) =
+            Lock::wait(&path, "aws", Instant::now() + Duration::from_secs(60), || Ok(None::<()>))?
+        else {
+            return Err(fail(Exit::Busy, format!("{origin}: another hallpass holds `{}`", path.display())));
+        };
+        if let Some(bought) = self.has(owner) {
+            return Ok(bought);
+        }
+        let bought = match buy() {
+            Err(why) if failure::of(&why).exit == Exit::Network => {
+                return self.left(owner, account.leeway).ok_or(why);
+            }
+            bought => bought?,
+        };
+        let shelf = Shelf::for_kept(&self.paths.data, &name, account.store)?;
+        if self.rule.sealed && !shelf.is_sealed() {
+            return Ok(bought);
+        }
+        let entry = Entry {
+            path: None,
+            username: Some(owner.to_owned()),
+            secret: bought.secret.clone(),
+            authtype: None,
+            expires_at: Some(bought.expires_at),
+            refresh_token: None,
+        };
+        let drawer = Drawer { data: &self.paths.data, name: &name, origin: &origin };
+        if load(drawer).is_err() {
+            forget_bought(self.paths, &account.name)?;
+        }
+        change(drawer, Some(shelf), |record| record.entries = vec![entry])?;
+        Ok(bought)
+    }
+}
+
+/// Forgets what was bought with an account's token.
+pub(crate) fn forget_bought(paths: &Paths, account: &str) -> Result<()> {
+    let name = file_name(&bought(account));
+    let _ = std::fs::remove_file(store::beside(&paths.data, &name, "sealed"));
+    store::remove(&paths.data, &name, None).map(|_| ())
+}
+
+fn bought(account: &str) -> String {
+    format!("bought by {account}")
 }
 
 /// `https://h.example:443` for git; `docker https://h.example:443` for others.

@@ -57,6 +57,7 @@ mod signals;
 mod signin;
 mod status;
 mod store;
+mod sts;
 mod tenants;
 mod terminal;
 mod textfile;

@@ -73,7 +73,7 @@ pub(crate) fn no_such_token(name: &str, need: &Need) -> anyhow::Error {
         (_, Some(audience)) => {
             (format!("no token for `{}`", shown(audience)), "does its server know that audience?".to_owned())
         }
-        (Kinds::Id | Kinds::Either, None) => (
+        (Kinds::Id | Kinds::Aws | Kinds::Either, None) => (
             "no id_token that is still good".to_owned(),
             format!("if its `scope` has \"openid\", `hallpass login {name}`"),
         ),

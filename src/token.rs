@@ -189,7 +189,7 @@ impl Session {
         let find = |kind| self.tokens.iter().find(|token| token.kind == kind && token.audience.as_deref() == audience);
         match kinds {
             Kinds::Access => find(TokenKind::AccessToken),
-            Kinds::Id => find(TokenKind::IdToken),
+            Kinds::Id | Kinds::Aws => find(TokenKind::IdToken),
             Kinds::Either if prefer_access || !self.has_id_token() => find(TokenKind::AccessToken),
             Kinds::Either => find(TokenKind::IdToken),
         }

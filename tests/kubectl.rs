@@ -32,7 +32,7 @@ fn document(done: &Done) -> Value {
 }
 
 /// Seconds since 1970 as RFC 3339 with whole seconds.
-fn rfc3339(time: i64) -> String {
+pub fn rfc3339(time: i64) -> String {
     let (days, seconds) = (time.div_euclid(86_400) + 719_468, time.rem_euclid(86_400));
     let era_day = days.rem_euclid(146_097);
     let year = (era_day - era_day / 1460 + era_day / 36_524 - era_day / 146_096) / 365;

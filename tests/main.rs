@@ -117,6 +117,8 @@ mod token;
 #[cfg(unix)]
 mod tools;
 #[cfg(unix)]
+mod tools_aws;
+#[cfg(unix)]
 mod tools_cargo;
 #[cfg(unix)]
 mod tools_docker;

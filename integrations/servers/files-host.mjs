@@ -7,8 +7,8 @@
 // is its index.html; lines `Name: value` in FILE.headers go out with FILE. Each request becomes one line of the log:
 // FORM SUBJECT STATUS METHOD URL, with `none` for a request that carried no Authorization header and `name` for a user name
 // without a password, which pip and uv try first. What lies under
-// /open/ is for everybody: package managers fetch archives without a credential.
-import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
+// /open/ is for everybody: package managers fetch archives without a credential. WebDAV's clients may look around.
+import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { extname, join, normalize } from 'node:path';
@@ -37,6 +37,20 @@ function meant(pathname) {
   return existsSync(file) && statSync(file).isFile() ? file : undefined;
 }
 
+/** What WebDAV's clients want to know of a file, or of a folder and what is in it; undefined for what is not there. */
+function described(pathname) {
+  const file = join(args.root, normalize(decodeURIComponent(pathname)));
+  if (!existsSync(file)) return undefined;
+  const inside = statSync(file).isDirectory() ? readdirSync(file).map((name) => join(pathname, name)) : [];
+  const one = (path) => {
+    const found = statSync(join(args.root, path));
+    const kind = found.isDirectory() ? '<D:resourcetype><D:collection/></D:resourcetype>' : '<D:resourcetype/>';
+    const facts = `${kind}<D:getcontentlength>${found.size}</D:getcontentlength><D:getlastmodified>${found.mtime.toUTCString()}</D:getlastmodified>`;
+    return `<D:response><D:href>${path}</D:href><D:propstat><D:prop>${facts}</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>`;
+  };
+  return `<?xml version="1.0"?><D:multistatus xmlns:D="DAV:">${[pathname, ...inside].map(one).join('')}</D:multistatus>`;
+}
+
 async function answer(req, res) {
   const { form: spelled, token } = presented(req.headers.authorization);
   const form = spelled === 'basic' && token === '' ? 'name' : spelled;
@@ -51,6 +65,8 @@ async function answer(req, res) {
   if (!subject && !pathname.startsWith('/open/')) {
     return say(401, { 'WWW-Authenticate': offered.map((name) => challenges[name]) });
   }
+  const text = req.method === 'PROPFIND' ? described(pathname) : undefined;
+  if (text) return say(207, { 'Content-Type': 'application/xml' }, text);
   const file = meant(pathname);
   if (!file) return say(404);
   const headers = { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' };

@@ -52,6 +52,8 @@ const KEYS: &[&str] = &[
     "timeout",
     "interactive",
     "exec",
+    "aws_role_arn",
+    "aws_sts_endpoint",
 ];
 
 /// Reads the whole file.
@@ -252,6 +254,8 @@ impl Tables<'_> {
                     client.interactive = self.0.choice(key, item, &words)?;
                 }
                 "exec" => client.no_exec = self.0.choice(key, item, &[("always", false), ("never", true)])?,
+                "aws_role_arn" => client.aws_role_arn = Some(self.0.string(key, item)?),
+                "aws_sts_endpoint" => client.aws_sts_endpoint = Some(self.0.endpoint(key, item)?),
                 _ => return Err(fail(Exit::Bug, format!("the key `{key}` is known and not read"))),
             }
         }

@@ -30,16 +30,21 @@ pub(super) enum Tool {
     /// Answer cargo, as its credential provider; JSON lines on stdin
     Cargo(Words),
     /// Answer terraform and tofu: get, store, forget and the host
+    #[command(alias = "tofu")]
     Terraform(Words),
     /// Answer bazel: get; the URI on stdin
     Bazel(Words),
     /// Answer vault and bao as their token helper: get, store, erase
+    #[command(alias = "bao")]
     Vault(Words),
     /// Answer the go command, which asks with the URL that was refused
     Goauth(Words),
+    /// Answer the AWS tools with keys
+    Aws(Words),
     /// Answer Google's libraries with an id_token
     Google(Words),
     /// Answer pnpm's tokenHelper
+    #[command(alias = "npm")]
     Pnpm(Words),
     /// Answer git's or wget's prompt; any other goes to ssh-askpass
     Askpass(Words),
@@ -80,6 +85,7 @@ impl Tool {
             | Self::Bazel(words)
             | Self::Vault(words)
             | Self::Goauth(words)
+            | Self::Aws(words)
             | Self::Google(words)
             | Self::Pnpm(words)
             | Self::Askpass(words)

@@ -16,7 +16,7 @@ Tools:
   hallpass header [ACCOUNT|URL]     the header line:          hallpass header | curl -H @- https://...
   hallpass json get|store|erase     JSON on stdin and stdout
   hallpass store|erase              git's key=value on stdin
-  hallpass docker|cargo|terraform|bazel|vault|goauth|google|pnpm|askpass|keyring|kubelet|nuget|xoauth2|oauthbearer|headers
+  hallpass docker|cargo|terraform|bazel|vault|goauth|aws|google|pnpm|askpass|keyring|kubelet|nuget|xoauth2|oauthbearer|headers
                                     the helpers of other tools; `hallpass link DIR` makes the names they look for
 
 Examples:
