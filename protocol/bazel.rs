@@ -24,6 +24,9 @@ use crate::time::rfc3339;
 #[derive(Debug)]
 pub(crate) struct Bazel;
 
+/// Seconds that bazel gives its helper (`--credential_helper_timeout`).
+const PATIENCE: u64 = 10;
+
 #[derive(Deserialize)]
 struct Question {
     uri: String,
@@ -51,7 +54,11 @@ impl Protocol for Bazel {
             _ => uri,
         };
         match Place::from_url(&url) {
-            Ok(place) => Step::ask(Request { drawer: "bazel", ..Request::new(Verb::Get, Target::Place(place)) }),
+            Ok(place) => Step::ask(Request {
+                drawer: "bazel",
+                patience: Some(PATIENCE),
+                ..Request::new(Verb::Get, Target::Place(place))
+            }),
             Err(why) => Step::fail(Failure::new(Exit::Usage, format!("the `uri` is not usable: {why}"))),
         }
     }

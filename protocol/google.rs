@@ -35,6 +35,9 @@ struct Answer<'a> {
     expiration_time: Option<u64>,
 }
 
+/// Seconds that Google's libraries give the executable by themselves (`timeout_millis`).
+const PATIENCE: u64 = 30;
+
 impl Protocol for Google {
     fn names(&self) -> &'static [&'static str] {
         &["google"]
@@ -58,6 +61,7 @@ impl Protocol for Google {
             kinds: Kinds::Id,
             no_prompt: said("INTERACTIVE").map(|_| "GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE=0"),
             drawer: "google",
+            patience: Some(PATIENCE),
             ..Request::new(verb, Target::Default)
         })
     }

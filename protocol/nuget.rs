@@ -81,12 +81,15 @@ impl Protocol for NuGet {
     }
 }
 
+/// Seconds within which NuGet wants each answer.
+const PATIENCE: u64 = 5;
+
 fn ask(id: String, payload: &Value) -> Step {
     let uri = payload["Uri"].as_str().unwrap_or_default();
     match Place::from_url(uri) {
         Ok(place) => Step::ask(Request {
             refused: (payload["IsRetry"] == true).then_some(Refused::Last),
-            no_prompt: Some("NuGet gives its plugin 5 s"),
+            patience: Some(PATIENCE),
             drawer: "nuget",
             note: id,
             ..Request::new(Verb::Get, Target::Place(place))
@@ -183,7 +186,7 @@ mod tests {
     #[test]
     fn credentials() {
         let request = asked(&json!({ "Uri": URI, "IsRetry": false, "IsNonInteractive": false }));
-        assert!(request.no_prompt.is_some() && request.refused.is_none());
+        assert!(request.patience == Some(5) && request.refused.is_none());
         assert!(matches!(&request.target, Target::Place(place) if place.host == "nuget.example.com"));
         assert_eq!(asked(&json!({ "Uri": URI, "IsRetry": true })).refused, Some(Refused::Last));
         let reply = |reply: &Reply| said(&call(|call| NuGet.reply(call, &request, reply)))["Payload"].clone();

@@ -168,6 +168,8 @@ pub struct Request {
     pub min_life: Option<u64>,
     /// Why nobody may be asked to sign in, when the tool itself forbids it; nothing overrides it.
     pub no_prompt: Option<&'static str>,
+    /// Seconds after which the tool gives up on us; `None` when it waits for as long as a person takes.
+    pub patience: Option<u64>,
     /// What a tool brought is kept for the same door alone: a cargo token is no password for git. Passwords of git
     /// are kept under the empty name.
     pub drawer: &'static str,
@@ -191,6 +193,7 @@ impl Request {
             audience: None,
             min_life: None,
             no_prompt: None,
+            patience: None,
             drawer: "",
             note: String::new(),
         }

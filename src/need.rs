@@ -17,6 +17,8 @@ pub(crate) struct Need {
     pub(crate) audience: Option<String>,
     pub(crate) prefer_access: bool,
     pub(crate) wants: Wants,
+    /// Seconds after which the tool that asks has given up.
+    pub(crate) patience: Option<u64>,
     /// The [`Token::id`] of one that a server would not take.
     pub(crate) refused: Option<String>,
 }
@@ -33,6 +35,7 @@ impl Need {
             audience: request.audience.clone(),
             prefer_access: account.hand_out == HandOut::AccessToken,
             wants: Wants { leeway: account.leeway, min_life: request.min_life, ahead: account.ahead },
+            patience: request.patience,
             refused: None,
         }
     }

@@ -51,10 +51,10 @@ impl Renewal<'_> {
         let stored = self.load(self.rule.sealed)?.map(|stored| stored.value);
         let seen = stored.as_ref().map(|session| session.generation);
         let brought = stored.is_some_and(|session| session.how == How::Token);
-        let lock = match self.take_lock(need, seen)? {
+        let lock = match self.take_lock(need, seen, self.patience(need))? {
             Waited::Lock(lock) => lock,
             Waited::Answer(session) => return Ok(session),
-            Waited::TooLong => return Err(self.waited_too_long()),
+            Waited::TooLong => return Err(self.waited_too_long(self.patience(need))),
         };
         let locked = Self { now: now(), ..self }; // we may have waited for a good part of a token's life
         let why = match locked.refresh(need, self.rule.sealed, began)? {
@@ -139,6 +139,9 @@ impl Renewal<'_> {
         if (brought || client.flow == Flow::Token) && !client.is_unattended() {
             return Err(why.hint(self.way_in(&client)).into());
         }
+        // A person takes longer than that.
+        let too_short = need.patience.map(|_| "its tool does not wait for a person");
+        let no_prompt = no_prompt.or(too_short);
         let asked = if client.is_unattended() { Ok(()) } else { presence::may_ask(no_prompt, client.interactive) };
         if let Err(reason) = asked {
             let what = format!("{}, and nobody can be asked now: {reason}", why.what);
@@ -216,9 +219,15 @@ impl Renewal<'_> {
         Ok((newer.unwrap_or(stored), pending))
     }
 
-    fn take_lock(self, need: &Need, seen: Option<u64>) -> Result<Waited<Session>> {
+    /// How long this caller may wait for a lock: not until its tool has given up on it.
+    fn patience(self, need: &Need) -> Duration {
+        let before_it_ends = |seconds: u64| Duration::from_secs(seconds.saturating_sub(1).max(1));
+        need.patience.map_or(LOCK_TIME, before_it_ends).min(LOCK_TIME)
+    }
+
+    fn take_lock(self, need: &Need, seen: Option<u64>, patience: Duration) -> Result<Waited<Session>> {
         store::make_folder(&self.paths.data)?;
-        Lock::wait(&self.beside("lock"), self.command, Instant::now() + LOCK_TIME, || {
+        Lock::wait(&self.beside("lock"), self.command, Instant::now() + patience, || {
             // A newer generation that works is the answer, whatever the leeway: else one-minute tokens make a storm.
             let Some(Stored { value: session, .. }) = self.load(self.rule.sealed)? else { return Ok(None) };
             let newer = seen.is_none_or(|seen| session.generation > seen);
@@ -229,7 +238,7 @@ impl Renewal<'_> {
     fn lock(self) -> Result<Lock> {
         match Lock::wait(&self.beside("lock"), self.command, Instant::now() + LOCK_TIME, || Ok(None::<()>))? {
             Waited::Lock(lock) => Ok(lock),
-            _ => Err(self.waited_too_long()),
+            _ => Err(self.waited_too_long(LOCK_TIME)),
         }
     }
 
@@ -247,9 +256,9 @@ impl Renewal<'_> {
         store::beside(&self.paths.data, &self.rule.account.name, suffix)
     }
 
-    fn waited_too_long(self) -> anyhow::Error {
+    fn waited_too_long(self, patience: Duration) -> anyhow::Error {
         let holder = lock::holder(&self.beside("lock"));
-        let what = format!("account `{}`: waited {} s: {holder}", self.rule.account.name, LOCK_TIME.as_secs());
+        let what = format!("account `{}`: waited {} s: {holder}", self.rule.account.name, patience.as_secs());
         fail_hint(Exit::Busy, what, "is it stopped? end it and try again")
     }
 }

@@ -109,3 +109,29 @@ fn nobody_is_asked_to_sign_in() {
     let alone = Link::new(&world, "nuget-plugin-hallpass").ask(&["-Plugin"], "canary\n");
     assert!(alone.code == Some(2) && !alone.err.contains("canary"), "{alone:?}");
 }
+
+/// Whoever waits for a lock that another holds gives up before its tool does, and says who holds it; with a person there,
+/// no page is opened for a tool that would not wait for one.
+#[test]
+fn a_tool_that_does_not_wait_is_told_in_time() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    world.shift(4000);
+    let lock =
+        std::fs::File::options().read(true).write(true).create(true).truncate(false).open(world.data("work.lock"));
+    let lock = lock.unwrap();
+    lock.lock().unwrap();
+    let mut nuget = Plugin::start(&world);
+    let answer = nuget.credentials("a", URI, false);
+    assert!(
+        answer["ResponseCode"] == "Error" && answer["Message"].as_str().unwrap().contains("waited 4 s"),
+        "{answer}"
+    );
+    drop(lock);
+    std::fs::remove_file(world.data("work")).unwrap();
+    let opened = world.opened().len();
+    let mut command = world.hallpass(&["bazel", "get"]);
+    command.env("HALLPASS_INTERACTIVE", "always").write_stdin("{\"uri\":\"https://git.example.com/a.tgz\"}");
+    crate::runs::done(&mut command).refused(&[4], &["does not wait for a person", "hallpass login work"]);
+    assert_eq!(world.opened().len(), opened);
+}
