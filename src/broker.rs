@@ -101,18 +101,21 @@ fn aws(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let shop = Shop { paths: caller.paths, rule, min_life: request.min_life.unwrap_or(account.leeway) };
     let owner = |session: &Session| format!("{} {}", session.signed_in_at, role.arn);
     let known = session.filter(|session| role.place().is_ok_and(|place| session.covers(&place)));
-    let bought = match known.and_then(|session| shop.has(&owner(session))) {
-        Some(bought) => bought,
-        None => {
-            // To that place and nowhere else: it must be among those that the session was made for.
-            let target = Target::Place(role.place()?);
-            let ask = Request { kinds: Kinds::Id, min_life: None, target, ..request.clone() };
-            let id_token = get(caller, &ask, rule)?;
-            let session = look(&caller.paths.data, &account.name, rule.sealed)?.map(|stored| stored.value);
-            let who = session.as_ref().and_then(|session| session.identity.as_deref());
-            let owner = session.as_ref().map(owner).unwrap_or_default();
-            shop.buy(&owner, || role.assume(&id_token.secret, who))?
-        }
+    let has = |seconds| known.and_then(|session| shop.has(&owner(session), seconds));
+    let buy = || {
+        // To that place and nowhere else: it must be among those that the session was made for.
+        let target = Target::Place(role.place()?);
+        let ask = Request { kinds: Kinds::Id, min_life: None, target, ..request.clone() };
+        let id_token = get(caller, &ask, rule)?;
+        let session = look(&caller.paths.data, &account.name, rule.sealed)?.map(|stored| stored.value);
+        let who = session.as_ref().and_then(|session| session.identity.as_deref());
+        let owner = session.as_ref().map(owner).unwrap_or_default();
+        shop.buy(&owner, || role.assume(&id_token.secret, who))
+    };
+    let bought = match has(shop.min_life).map_or_else(buy, Ok) {
+        // While nobody can be reached, the old ones do as long as they last.
+        Err(why) if failure::of(&why).exit == Exit::Network => has(account.leeway).ok_or(why)?,
+        bought => bought?,
     };
     Ok(Credential {
         account: account.name.clone(),

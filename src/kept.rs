@@ -17,7 +17,7 @@ use crate::account::StoreWish;
 use crate::choice::Rule;
 use crate::clock::now;
 use crate::config::{self, Keep};
-use crate::failure::{self, fail};
+use crate::failure::fail;
 use crate::lock::{self, Lock, Waited};
 use crate::paths::{Paths, set};
 use crate::presence::is_ci;
@@ -87,7 +87,8 @@ pub(crate) fn answer(paths: &Paths, place: &Place, request: &Request) -> Result<
 pub(crate) fn names(paths: &Paths, drawer: &str) -> Result<Vec<(Place, String)>> {
     let mut names = Vec::new();
     for file in store::records(&paths.data)?.iter().filter(|file| file.name.starts_with('+')) {
-        let stored: Option<Stored<Record>> = store::load(&paths.data, &file.name, file.sealed, store::BACKGROUND)?;
+        // One that cannot be read now names nothing; the others do.
+        let stored = store::load::<Record>(&paths.data, &file.name, file.sealed, store::BACKGROUND).ok().flatten();
         let Some(Record { origin: kept, entries, .. }) = stored.map(|stored| stored.value) else { continue };
         let Some(Ok(place)) = kept.strip_prefix(drawer).map(|url| Place::from_url(url.trim_start())) else { continue };
         if origin(&place, drawer) == kept {
@@ -116,12 +117,8 @@ pub(crate) struct Shop<'a> {
 }
 
 impl Shop<'_> {
-    /// What this owner has. A record that cannot be read is none: it can be bought again.
-    pub(crate) fn has(self, owner: &str) -> Option<Bought> {
-        self.left(owner, self.min_life)
-    }
-
-    fn left(self, owner: &str, seconds: u64) -> Option<Bought> {
+    /// What this owner has with so many seconds left. A record that cannot be read is none: it can be bought again.
+    pub(crate) fn has(self, owner: &str, seconds: u64) -> Option<Bought> {
         let origin = bought(&self.rule.account.name);
         let drawer = Drawer { data: &self.paths.data, name: &file_name(&origin), origin: &origin };
         let entry = load(drawer).ok()??.value.entries.into_iter().next()?;
@@ -129,8 +126,7 @@ impl Shop<'_> {
         (entry.username.as_deref() == Some(owner)).then_some(Bought { secret: entry.secret, expires_at })
     }
 
-    /// Buys anew, one process at a time, and keeps it; never unsealed beside a sealed session. While the seller cannot
-    /// be reached, the old ones do as long as they last.
+    /// Buys anew, one process at a time, and keeps it; never unsealed beside a sealed session.
     pub(crate) fn buy(self, owner: &str, buy: impl FnOnce() -> Result<Bought>) -> Result<Bought> {
         let account = &self.rule.account;
         let origin = bought(&account.name);
@@ -141,15 +137,10 @@ impl Shop<'_> {
         else {
             return Err(fail(Exit::Busy, format!("{origin}: another hallpass holds `{}`", path.display())));
         };
-        if let Some(bought) = self.has(owner) {
+        if let Some(bought) = self.has(owner, self.min_life) {
             return Ok(bought);
         }
-        let bought = match buy() {
-            Err(why) if failure::of(&why).exit == Exit::Network => {
-                return self.left(owner, account.leeway).ok_or(why);
-            }
-            bought => bought?,
-        };
+        let bought = buy()?;
         let shelf = Shelf::for_kept(&self.paths.data, &name, account.store)?;
         if self.rule.sealed && !shelf.is_sealed() {
             return Ok(bought);

@@ -1,5 +1,7 @@
 //! Black-box tests: the real binary, a real authorization server on loopback, a scratch home.
 #![allow(unreachable_pub, clippy::unwrap_used)]
+// What only tests for Linux use.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
 
 #[cfg(unix)]
 mod advice;

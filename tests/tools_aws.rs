@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tiny_http::{Response, Server};
 
+use crate::answers::{At, Fault};
 use crate::forms::{field, parse};
 use crate::idp::Idp;
 use crate::kubectl::rfc3339;
@@ -159,6 +160,10 @@ fn old_keys_do_while_the_service_is_away() {
     sts.answers(503);
     set_left(&world, 600);
     assert_eq!(key_of(world.run(&["aws"])), "ASIA1");
+    world.shift(4000); // and the authorization server too, when there is no good id_token any more
+    idp.always(At::Token, Fault::Status(503, vec![], ""));
+    assert_eq!(key_of(world.run(&["aws"])), "ASIA1");
+    idp.heal();
     set_left(&world, 30);
     world.run(&["aws"]).refused(&[6], &["503"]);
     sts.answers(403);
