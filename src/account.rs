@@ -8,6 +8,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Form;
 use serde::{Deserialize, Serialize};
 
+use crate::flow::Flow;
 use crate::paths::set;
 use crate::provider::Provider;
 
@@ -140,22 +141,6 @@ impl Client {
     pub(crate) fn token_life(&self) -> Option<u64> {
         self.provider.as_ref().and_then(|provider| provider.token_life)
     }
-}
-
-/// The redirect URI of servers that show the code on a page of their own: it is pasted back.
-pub(crate) const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
-
-/// How to sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Flow {
-    #[default]
-    Auto,
-    Browser,
-    Paste,
-    Device,
-    Token,
-    ClientCredentials,
-    TokenExchange,
 }
 
 /// Whether a miss may ask the person.

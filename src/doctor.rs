@@ -7,13 +7,14 @@ use std::net::TcpListener;
 use anyhow::Result;
 use hallpass_protocol::talk::{Exit, Failure};
 
-use crate::account::{Account, Client, Flow};
+use crate::account::{Account, Client};
 use crate::broker;
 use crate::choice::Rule;
 use crate::clock::now;
 use crate::config;
 use crate::discovery;
 use crate::failure;
+use crate::flow::Flow;
 use crate::http::Http;
 use crate::paths::Paths;
 use crate::renew::Renewal;

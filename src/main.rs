@@ -31,6 +31,7 @@ mod doctor;
 mod enrol;
 mod environment;
 mod failure;
+mod flow;
 mod handover;
 mod http;
 mod kept;

@@ -10,8 +10,8 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 use toml_edit::{Document, Item, Table};
 
-use crate::account::Flow;
 use crate::failure::{fail, fail_hint};
+use crate::flow::Flow;
 use crate::paths::set;
 
 /// Every row, by name.

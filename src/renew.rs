@@ -12,11 +12,12 @@ use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Exit, Failure, Request, Target, Verb};
 
-use crate::account::{Account, Client, Flow};
+use crate::account::{Account, Client};
 use crate::choice::{Choice, Rule};
 use crate::clock::now;
 use crate::config;
 use crate::failure::{fail, fail_hint};
+use crate::flow::Flow;
 use crate::lock::{self, Lock, Waited};
 use crate::need::{Need, YOUNG, no_such_token};
 use crate::paths::Paths;

@@ -8,10 +8,9 @@ use toml_edit::{Document, Item, Table};
 
 use super::values::Values;
 use super::words::{Config, Keep};
-use crate::account::{
-    Account, Client, Flow, HandOut, Interactive, Spelling, StoreWish, is_name, is_slug, token_variable,
-};
+use crate::account::{Account, Client, HandOut, Interactive, Spelling, StoreWish, is_name, is_slug, token_variable};
 use crate::failure::fail;
+use crate::flow::Flow;
 use crate::paths::Paths;
 use crate::provider::{self, Row};
 use crate::shown::shown;

@@ -7,7 +7,7 @@ use hallpass_protocol::place::Pattern;
 use hallpass_protocol::talk::{Exit, Failure};
 use toml_edit::{Item, Table, Value};
 
-use crate::account::OUT_OF_BAND;
+use crate::flow::OUT_OF_BAND;
 use crate::http::check_endpoint;
 use crate::paths::Paths;
 use crate::shown::shown;

@@ -5,8 +5,8 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 
 use super::Attempt;
-use crate::account::Flow;
 use crate::failure::{fail, fail_hint};
+use crate::flow::Flow;
 use crate::oauth::{self, Grant};
 use crate::paths::set;
 

@@ -21,9 +21,10 @@ use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 
-use crate::account::{Client, Flow};
+use crate::account::Client;
 use crate::discovery::{self, Server};
 use crate::failure::fail_hint;
+use crate::flow::Flow;
 use crate::http::Http;
 use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Trouble};
 use crate::shown::shown;

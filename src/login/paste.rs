@@ -7,8 +7,8 @@ use hallpass_protocol::talk::Exit;
 use super::Attempt;
 use super::listener::ANY_PORT;
 use super::response::{Response, response};
-use crate::account::OUT_OF_BAND;
 use crate::failure::{fail, fail_hint};
+use crate::flow::OUT_OF_BAND;
 use crate::oauth::AuthorizationRequest;
 use crate::terminal::{Echo, ask, say};
 

@@ -3,8 +3,9 @@
 //! What the person said, else what the account says, else what the server and this machine can.
 
 use super::Wishes;
-use crate::account::{Client, Flow, OUT_OF_BAND};
+use crate::account::Client;
 use crate::discovery::Server;
+use crate::flow::{Flow, OUT_OF_BAND};
 use crate::opener;
 use crate::terminal;
 use crate::token::How;

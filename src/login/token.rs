@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use super::machine::MAX_TOKEN;
 use super::profile::Profile;
 use super::{Attempt, command, fresh_id};
-use crate::account::Flow;
 use crate::claims;
 use crate::discovery;
 use crate::failure::{fail, fail_hint};
+use crate::flow::Flow;
 use crate::terminal::{Echo, ask};
 use crate::token::{How, Session, Token, TokenKind};
 

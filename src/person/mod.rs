@@ -4,39 +4,36 @@ mod chosen;
 mod doors;
 mod exec;
 mod links;
+mod login;
 mod provider;
 mod stdout;
+mod wiring;
 mod words;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
-use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::{Exit, Request, Target, Verb};
 use serde_json::{Value, json};
 
-use crate::account::Flow;
 use crate::broker::{self, Caller};
 use crate::clock::now;
 use crate::config;
 use crate::doctor;
 use crate::failure::{self, fail, fail_hint};
-use crate::login::Wishes;
 use crate::logout::Reach;
 use crate::need::Need;
 use crate::paths::Paths;
 use crate::provider::names as provider_rows;
-use crate::renew::{self, Renewal};
-use crate::token::How;
+use crate::renew::Renewal;
 use crate::why;
-use crate::{enrol, environment, logout, setup, signin, status, store, terminal};
+use crate::{enrol, environment, logout, setup, status, store, terminal};
 
 use chosen::chosen;
 use provider::{tenants, tokens};
 use stdout::out;
-use words::{Accounts, AccountsCommand, Cli, Command, Login, Logout, usage};
+use words::{Accounts, AccountsCommand, Cli, Command, Logout, usage};
 
 /// Runs a command; the exit code.
 pub(crate) fn run(program: &OsString, words: &[OsString]) -> Exit {
@@ -69,7 +66,7 @@ fn command(cli: Cli) -> Result<Exit> {
     if let Command::Login(login) = cli.command {
         // Its environment need not be known yet.
         let named = environment::named(&paths, cli.account, None)?;
-        return sign_in(&paths, named.as_deref(), cli.api_url.as_deref(), cli.tenant, login);
+        return login::sign_in(&paths, named.as_deref(), cli.api_url.as_deref(), cli.tenant, login);
     }
     let named = environment::named(&paths, cli.account, cli.api_url.as_deref())?;
     let named = named.as_deref();
@@ -118,18 +115,18 @@ fn command(cli: Cli) -> Result<Exit> {
             store::drop_cached_key(&paths.data);
             Ok(Exit::Answered)
         }
-        Command::Link { dir } => link(&dir),
+        Command::Link { dir } => wiring::link(&dir),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hallpass", &mut text);
             out(&[String::from_utf8_lossy(text.trim_ascii_end()).into_owned()])
         }
         Command::Setup(words) => match &words.tool {
-            Some(tool) => wire(&paths, &setup::setup(&paths, tool, named)?, words.dry_run),
+            Some(tool) => wiring::wire(&paths, &setup::setup(&paths, tool, named)?, words.dry_run),
             None => out(&setup::list(&paths)?),
         },
         Command::Unsetup(words) => match setup::unsetup(&paths, &words.tool)? {
-            Some(change) => wire(&paths, &change, words.dry_run),
+            Some(change) => wiring::wire(&paths, &change, words.dry_run),
             None => {
                 terminal::say(&format!("nothing of hallpass is in the configuration of `{}`", words.tool));
                 Ok(Exit::Answered)
@@ -145,91 +142,6 @@ fn command(cli: Cli) -> Result<Exit> {
             let what = if odd { "an argument is not UTF-8" } else { "a tool's command came the wrong way" };
             Err(fail(if odd { Exit::Usage } else { Exit::Bug }, what))
         }
-    }
-}
-
-fn sign_in(
-    paths: &Paths,
-    named: Option<&str>,
-    api_url: Option<&str>,
-    tenant: Option<String>,
-    login: Login,
-) -> Result<Exit> {
-    let client_id = login.client_id.clone();
-    let new = enrol::New { issuer: login.issuer, client_id: login.client_id, scope: login.scope };
-    let name = match (api_url, enrol::account(paths, login.what.as_deref(), named, &new)?) {
-        (_, Some(name)) => name,
-        (None, None) if login.what.as_deref().is_some_and(|what| enrol::needs_address(paths, what)) => {
-            let provider = login.what.unwrap_or_default();
-            let what = format!("provider `{provider}` has many environments, and none was named");
-            return Err(fail_hint(Exit::Config, what, format!("`hallpass login {provider} --api-url URL`")));
-        }
-        (None, None) => chosen(paths, login.what.as_deref(), named)?.account.name,
-        (Some(api_url), None) => for_environment(paths, login.what.as_deref(), api_url, named)?,
-    };
-    let config = config::load(paths)?;
-    let Some((account, client)) = config.account(&name) else {
-        return Err(fail_hint(
-            Exit::Missing,
-            format!("there is no account `{name}`"),
-            "`hallpass accounts` lists them",
-        ));
-    };
-    let mut client = client.clone();
-    if let Some(seconds) = login.timeout {
-        client.timeout = seconds;
-    }
-    // What follows `--with-token` is a token, whatever it was meant to be, and never an account's name.
-    let token = login.token.or_else(|| login.with_token.clone().flatten());
-    if token.is_some() {
-        terminal::say(&format!(
-            "a token on the command line can be seen by others: pipe it to `hallpass login {name} --token-stdin`"
-        ));
-    }
-    let wishes = Wishes {
-        flow: match (login.paste, login.with_token.is_some() || token.is_some()) {
-            (true, _) => Flow::Paste,
-            _ if login.device => Flow::Device,
-            (_, true) => Flow::Token,
-            _ => Flow::Auto,
-        },
-        port: login.port,
-        open: !login.no_open,
-        tenant: tenant.or_else(|| account.tenant.clone()),
-        client_id,
-        token: token.map(Secret::new),
-        subject: renew::subject(paths, &client, "login", None)?,
-        url_to: if login.no_open { |url| drop(out(&[url.to_owned()])) } else { terminal::line },
-    };
-    let (session, kind) = signin::by_person(paths, account, &client, &wishes, now())?;
-    let who = session.identity.as_ref().map_or(String::new(), |identity| format!(" as {identity}"));
-    let kept = store::in_words(&paths.data, &name, &kind);
-    terminal::say(&format!("signed in to account `{name}`{who}; kept {kept}"));
-    if let (Some(configured), Some(made)) = (&account.tenant, &session.tenant)
-        && configured != made
-    {
-        let words = format!("the configuration's tenant `{configured}` goes before `{made}`, the one of this sign-in");
-        terminal::say(&format!("{words}; `hallpass tenants use {made}` changes it"));
-    }
-    let missing = session.missing_scopes(&client.scope);
-    if !missing.is_empty() {
-        terminal::say(&format!("the server did not grant every scope that was asked for: not {}", missing.join(", ")));
-    }
-    let ends = session.how == How::Token && session.tokens.iter().any(|token| token.expires_at.is_some());
-    if ends && client.provider.as_ref().is_some_and(|provider| provider.pats_endpoint.is_some()) {
-        terminal::advise("it ends and cannot be refreshed; `hallpass token create NAME` makes tokens that last longer");
-    }
-    Ok(Exit::Answered)
-}
-
-/// An account's own provider, or a provider by name.
-fn for_environment(paths: &Paths, what: Option<&str>, api_url: &str, named: Option<&str>) -> Result<String> {
-    let config = config::load(paths)?;
-    let known = what.and_then(|what| config.account(what));
-    let provider = known.and_then(|(_, client)| client.provider.as_ref()).map(|provider| provider.name.clone());
-    match provider.or_else(|| what.map(ToString::to_string)) {
-        Some(provider) => enrol::for_environment(paths, &provider, api_url, named),
-        None => environment::account(paths, api_url, named),
     }
 }
 
@@ -325,52 +237,6 @@ fn refresh(paths: &Paths, name: Option<&str>, named: Option<&str>) -> Result<Exi
             terminal::say(&format!("account `{}` has a new token, good until {until}", account.name));
         }
         None => terminal::say(&format!("account `{}` has a new token", account.name)),
-    }
-    Ok(Exit::Answered)
-}
-
-/// Writes a change, or shows it.
-fn wire(paths: &Paths, change: &setup::Change, dry_run: bool) -> Result<Exit> {
-    let file = change.file.display();
-    if change.is_none() {
-        terminal::say(&format!("`{file}` says so already"));
-        return Ok(Exit::Answered);
-    }
-    if dry_run {
-        return out(&[vec![format!("{file}:")], change.lines()].concat());
-    }
-    for line in change.lines() {
-        terminal::show(&line);
-    }
-    change.write(paths)?;
-    terminal::say(&format!("`{file}` is written"));
-    Ok(Exit::Answered)
-}
-
-/// The names by which tools start us, as links to this program.
-fn link(dir: &Path) -> Result<Exit> {
-    let us = std::env::current_exe()
-        .map_err(|why| fail(Exit::Store, format!("this program's own path is unknown: {why}")))?;
-    if !dir.is_dir() {
-        return Err(fail(Exit::Usage, format!("`{}` is no folder", dir.display())));
-    }
-    for protocol in hallpass_protocol::ALL {
-        for name in protocol.names().iter().filter(|name| hallpass_protocol::is_program(name)) {
-            let path = dir.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-            let broken = |why: std::io::Error| fail(Exit::Store, format!("`{}` cannot be made: {why}", path.display()));
-            match path.symlink_metadata() {
-                Ok(found) if found.is_symlink() => std::fs::remove_file(&path).map_err(broken)?,
-                Ok(_) => {
-                    return Err(fail(Exit::Usage, format!("`{}` is there already and is no link", path.display())));
-                }
-                Err(_) => {}
-            }
-            #[cfg(unix)]
-            std::os::unix::fs::symlink(&us, &path).map_err(broken)?;
-            #[cfg(not(unix))]
-            std::fs::hard_link(&us, &path).or_else(|_| std::fs::copy(&us, &path).map(|_| ())).map_err(broken)?;
-            out(&[path.display().to_string()])?;
-        }
     }
     Ok(Exit::Answered)
 }

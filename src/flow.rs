@@ -1,0 +1,17 @@
+//! The ways to sign in, as the configuration and a row name them
+
+/// The redirect URI of servers that show the code on a page of their own: it is pasted back.
+pub(crate) const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+/// How to sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Flow {
+    #[default]
+    Auto,
+    Browser,
+    Paste,
+    Device,
+    Token,
+    ClientCredentials,
+    TokenExchange,
+}
