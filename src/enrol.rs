@@ -132,6 +132,8 @@ pub(crate) fn for_environment(paths: &Paths, provider: &str, api_url: &str, name
         return Ok(name);
     }
     let row = provider::row(provider, Some(api_url))?;
+    // Where a variable moves the provider's own account, its name must go on to mean what the variable says.
+    let may_be_own = row.as_ref().is_none_or(|row| row.provider.api_url_env.is_none());
     let api_url = row.map_or_else(|| api_url.to_owned(), |row| row.provider.api_url);
     if let Err(why) = check_endpoint(&api_url) {
         return Err(fail(Exit::Config, format!("`--api-url` {why}")));
@@ -143,7 +145,8 @@ pub(crate) fn for_environment(paths: &Paths, provider: &str, api_url: &str, name
     };
     let host = host.unwrap_or_default().split('/').next().unwrap_or_default().to_owned();
     // The first one has the provider's own name.
-    let is_first = config::load(paths)?.account(provider).is_none_or(|(_, client)| client.built_in)
+    let is_first = may_be_own
+        && config::load(paths)?.account(provider).is_none_or(|(_, client)| client.built_in)
         && !store::records(&paths.data)?.iter().any(|record| record.name == provider);
     let own = if is_first { provider.to_owned() } else { name_for(&format!("{provider}-{host}")) };
     let name = named.map_or(own, str::to_owned);

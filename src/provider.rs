@@ -34,6 +34,8 @@ pub(crate) struct Provider {
     pub(crate) name: String,
     /// The environment this account is for.
     pub(crate) api_url: String,
+    /// The variable that moves the row's own account to another environment.
+    pub(crate) api_url_env: Option<String>,
     /// What may stand at its end and names no other environment.
     pub(crate) api_suffix: Option<String>,
     /// The variable with a client id.
@@ -138,6 +140,7 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
         provider: Provider {
             name: (*name).to_owned(),
             api_url: api_url.to_owned(),
+            api_url_env: string("api_url_env"),
             api_suffix: string("api_suffix"),
             client_id_env: string("client_id_env"),
             built_in_client_id: BUILT_IN_CLIENT_IDS.iter().find(|(row, _)| row == name).and_then(|(_, id)| *id),

@@ -362,3 +362,20 @@ fn a_tool_never_brings_the_token() {
     world.with_person(&["get", &format!("{LOCAL}/inbox")]).refused(&[4], &["hallpass login whet", PAGE]);
     assert_eq!(world.opened(), [""; 0]);
 }
+
+/// A team's instance beside the local one: the provider's name goes on to mean the local one, and what the variable says.
+#[test]
+fn two_instances_keep_their_tokens_apart() {
+    let (world, team, local) = (World::bare(), token("0016"), token("0017"));
+    pipe(&world, &["--token-stdin", "--base-url", TEAM], &team).expect(0).says(&[TEAM]);
+    pipe(&world, &["--token-stdin"], &local).expect(0).says(&[LOCAL]);
+    let get = |what: &str| world.run(&["get", what]).expect(0).out;
+    assert_eq!((get("whet"), get(&format!("{LOCAL}/x"))), (format!("{local}\n"), format!("{local}\n")));
+    assert_eq!(get(&format!("{TEAM}/x")), format!("{team}\n"));
+    assert_eq!(world.holdings().len(), 2);
+    let moved = |args: &[&str]| done(world.hallpass(args).env("WHET_BASE_URL", "https://other.example/api/agent/v1"));
+    for args in [["get", "whet"], ["header", "whet"]] {
+        let refused = moved(&args).refused(&[9], &["whet"]);
+        assert!(!format!("{refused:?}").contains(&team) && !format!("{refused:?}").contains(&local));
+    }
+}

@@ -71,7 +71,8 @@ pub(super) fn sign_in(
     let (session, kind) = signin::by_person(paths, account, &client, &wishes, now())?;
     let who = session.identity.as_ref().map_or(String::new(), |identity| format!(" as {identity}"));
     let kept = store::in_words(&paths.data, &name, &kind);
-    terminal::say(&format!("signed in to account `{name}`{who}; kept {kept}"));
+    let at = account.api_url.as_ref().map_or(String::new(), |url| format!(" ({})", crate::shown::shown(url)));
+    terminal::say(&format!("signed in to account `{name}`{at}{who}; kept {kept}"));
     if let (Some(configured), Some(made)) = (&account.tenant, &session.tenant)
         && configured != made
     {
