@@ -151,6 +151,10 @@ impl Idp {
     pub fn authorize_calls(&self) -> usize {
         self.calls(At::Authorize).len()
     }
+    /// From now on a token request is answered after this many milliseconds.
+    pub fn set_latency(&self, millis: u64) {
+        self.book(|book| book.latency = Duration::from_millis(millis));
+    }
     /// How many token requests came with this grant type.
     pub fn count(&self, grant: &str) -> usize {
         self.calls(At::Token).iter().filter(|call| field(&call.form, "grant_type") == Some(grant)).count()
