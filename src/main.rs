@@ -6,7 +6,7 @@
 //!                broker  why doctor status setup  fresh -> answer | what is there, and what to do
 //!                  renew  refresh  signin          stale -> refresh; none -> sign in; one process at a time
 //!         login/   logout   enrol   connect/       browser, paste, device, token | out | new accounts | links
-//!       oauth/ discovery resource tenants pats    what the authorization server and the provider are asked
+//!     oauth/ discovery resource sts tenants pats  what the authorization server and the provider are asked
 //!       routes  choice  environment     kept       which account answers | passwords of places nobody serves
 //!                    setback                       what went wrong, for those who waited
 //!         config/   store/    lock   presence      as configured | where it is kept | one at a time | is a person there

@@ -141,6 +141,8 @@ mod whet;
 #[cfg(unix)]
 mod whet_backend;
 #[cfg(unix)]
+mod whet_instances;
+#[cfg(unix)]
 mod whet_login;
 #[cfg(unix)]
 mod whet_refusals;
