@@ -82,8 +82,8 @@ pub fn is_program(name: &str) -> bool {
 /// The protocol that a program's name stands for, its name here, and the account that may follow: `hallpass-npm-work`.
 #[must_use]
 pub fn find_program(program: &str) -> Option<(&'static dyn Protocol, &'static str, Option<&str>)> {
-    let short = program.strip_prefix("hallpass-").unwrap_or(program);
-    if let Some((protocol, name)) = find(program).or_else(|| find(short)) {
+    let short = program.strip_prefix("hallpass-");
+    if let Some((protocol, name)) = find(program).or_else(|| find(short?)) {
         return Some((protocol, name, None));
     }
     ALL.iter().find_map(|protocol| {

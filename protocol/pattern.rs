@@ -15,11 +15,10 @@ impl Pattern {
     /// # Errors
     /// No URL, a wildcard over a whole top-level domain, or http off this machine.
     pub fn parse(text: &str) -> Result<Self, NotAPlace> {
-        let (wildcard, url) = match text.split_once("://*.") {
-            Some((scheme, rest)) => (true, format!("{scheme}://{rest}")),
-            None => (false, text.to_owned()),
+        let (wildcard, place) = match text.split_once("://*.") {
+            Some((scheme, rest)) => (true, Place::from_url(&format!("{scheme}://{rest}"))?),
+            None => (false, Place::from_url(text)?),
         };
-        let place = Place::from_url(&url)?;
         if wildcard && !place.host.contains('.') {
             return Err(NotAPlace("a wildcard must leave at least two labels, as in https://*.example.com"));
         }

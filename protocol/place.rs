@@ -57,7 +57,8 @@ impl Place {
     /// # Errors
     /// Anything but `scheme://host[:port][/path]`.
     pub fn from_url(url: &str) -> Result<Self, NotAPlace> {
-        let (scheme, rest) = url.split_once("://").ok_or(NotAPlace("it is not a URL of the form https://host/path"))?;
+        let parts = url.split_once(':').and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)));
+        let (scheme, rest) = parts.ok_or(NotAPlace("it is not a URL of the form https://host/path"))?;
         let rest = rest.split(['?', '#']).next().unwrap_or_default();
         let (authority, path) = match rest.split_once('/') {
             Some((authority, path)) => (authority, Some(path)),
@@ -120,7 +121,7 @@ impl Place {
     /// Scheme, host and port, always with the port: the key under which rules for this place are found.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("{}://{}:{}", self.scheme, self.host, self.port)
+        [&self.scheme, "://", &self.host, ":", &self.port.to_string()].concat()
     }
 }
 

@@ -28,15 +28,24 @@ impl Paths {
         let config = match named {
             Some(file) => std::path::absolute(&file)
                 .map_err(|why| fail(Exit::Config, format!("`{}` is no usable path: {why}", file.display())))?,
-            None => folder(CONFIG)?.join("config.toml"),
+            None => folder(CONFIG, &["hallpass", "config.toml"])?,
         };
-        Ok(Self { config, named: is_named, data: folder(DATA)? })
+        Ok(Self { config, named: is_named, data: folder(DATA, &["hallpass"])? })
     }
 
     /// `config.toml` and `config.toml:7` in messages.
     pub(crate) fn config_line(&self, line: usize) -> String {
         format!("{}:{line}", self.config.display())
     }
+}
+
+/// A path some names below a folder, in one allocation.
+pub(crate) fn below(folder: &Path, names: &[&str]) -> PathBuf {
+    let mut path =
+        PathBuf::with_capacity(folder.as_os_str().len() + names.iter().map(|name| name.len() + 1).sum::<usize>());
+    path.push(folder);
+    path.extend(names);
+    path
 }
 
 /// An environment variable that is set to something.
@@ -64,7 +73,7 @@ const CONFIG: Folder = Folder { variable: "APPDATA", under_home: "AppData/Roamin
 #[cfg(windows)]
 const DATA: Folder = Folder { variable: "LOCALAPPDATA", under_home: "AppData/Local" };
 
-fn folder(folder: Folder) -> Result<PathBuf> {
+fn folder(folder: Folder, names: &[&str]) -> Result<PathBuf> {
     // A relative XDG variable is to be ignored (XDG Base Directory Specification).
     let named = std::env::var_os(folder.variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = match named {
@@ -79,10 +88,11 @@ fn folder(folder: Folder) -> Result<PathBuf> {
     };
     // What no system call takes is the configuration's trouble and not the store's.
     let too_long = |part: &std::ffi::OsStr| part.len() > LONGEST_NAME;
-    if base.as_os_str().len() > LONGEST_PATH || base.iter().any(too_long) {
+    let length = base.as_os_str().len();
+    if length > LONGEST_PATH || length > LONGEST_NAME && base.iter().any(too_long) {
         return Err(fail(Exit::Config, format!("the folder that {} or HOME names is too long", folder.variable)));
     }
-    Ok(base.join("hallpass"))
+    Ok(below(&base, names))
 }
 
 /// What is left of PATH_MAX with the names of our own files.

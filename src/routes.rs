@@ -19,7 +19,7 @@ use crate::account::Client;
 use crate::choice::{Choice, Rule, by_name, for_place};
 use crate::config::{self, Config};
 use crate::lock::Lock;
-use crate::paths::{Paths, set};
+use crate::paths::{Paths, below, set};
 use crate::provider::API_URL_VARIABLES;
 use crate::shown::shown;
 use crate::{signals, store};
@@ -103,7 +103,7 @@ fn keys(place: &Place) -> impl Iterator<Item = String> + Clone + '_ {
 /// The rules under these keys.
 fn rules(paths: &Paths, keys: impl Iterator<Item = String> + Clone) -> Result<Vec<Rule>> {
     let found = fs::metadata(&paths.config).ok();
-    let folder = paths.data.join(FOLDER).join(stamp(paths, found.as_ref()));
+    let folder = below(&paths.data, &[FOLDER, &stamp(paths, found.as_ref())]);
     match from_files(&folder, keys.clone()) {
         // Once more: the first look may have fallen between a folder and its successor.
         Some(rules) if rules.is_empty() => {
@@ -128,9 +128,9 @@ fn rules(paths: &Paths, keys: impl Iterator<Item = String> + Clone) -> Result<Ve
 fn from_files(folder: &Path, keys: impl Iterator<Item = String>) -> Option<Vec<Rule>> {
     let mut rules = Vec::new();
     for key in keys {
-        match fs::read(folder.join(file_name(&key))) {
-            Ok(bytes) => {
-                let route: Route = serde_json::from_slice(&bytes).ok()?;
+        match fs::read_to_string(below(folder, &[&file_name(&key)])) {
+            Ok(text) => {
+                let route: Route = serde_json::from_str(&text).ok()?;
                 rules.extend((route.key == key).then_some(route.rules)?);
             }
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => {}
@@ -209,8 +209,12 @@ fn put_away(folder: &Path) {
 
 /// A key as a file name. Two keys may share one: the key inside decides.
 fn file_name(key: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || ".-".contains(letter);
-    key.chars().take(200).map(|letter| if plain(letter) { letter } else { '_' }).collect()
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    let mut name = String::with_capacity(key.len().min(200));
+    for byte in key.bytes().take(200) {
+        name.push(if plain(byte) { byte.into() } else { '_' });
+    }
+    name
 }
 
 #[cfg(unix)]

@@ -2,12 +2,11 @@
 //!
 //! One loop drives every protocol. No clap here: the arguments of a tool must never meet a parser that knows better.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::Result;
 use hallpass_protocol::talk::{Call, Exit, Failure, Framing, MAX_INPUT, Protocol, Reply, Then};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::broker::{self, Caller};
 use crate::clock;
@@ -122,7 +121,7 @@ struct Input {
 
 impl Input {
     fn read(&mut self, framing: Framing) -> Result<Zeroizing<String>> {
-        let mut chunk = Zeroizing::new([0; 4096]);
+        let mut chunk = [0; 4096];
         let end = loop {
             if let Some(end) = end_of(&self.waiting, framing) {
                 break end;
@@ -130,9 +129,12 @@ impl Input {
             if self.waiting.len() > MAX_INPUT {
                 return Err(too_much());
             }
-            match read_stdin(&mut *chunk) {
+            match read_stdin(&mut chunk) {
                 Ok(0) => break self.waiting.len(),
-                Ok(count) => self.waiting.extend_from_slice(&chunk[..count]),
+                Ok(count) => {
+                    self.waiting.extend_from_slice(&chunk[..count]);
+                    chunk[..count].zeroize(); // the rest was never anything
+                }
                 Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(why) => return Err(fail(Exit::Usage, format!("stdin cannot be read: {why}"))),
             }
@@ -148,15 +150,37 @@ impl Input {
     }
 }
 
-/// Without the standard library's buffer: a question is read once, and 8 KiB are two pages to be had and wiped.
+// Without the standard library's buffers: a question is read once and an answer written once, and what passed through a
+// buffer would have to be wiped there too.
+
 #[cfg(unix)]
 fn read_stdin(chunk: &mut [u8]) -> std::io::Result<usize> {
     Ok(rustix::io::read(rustix::stdio::stdin(), chunk)?)
 }
 
+#[cfg(unix)]
+fn write_stdout(mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stdout(), bytes) {
+            Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(not(unix))]
 fn read_stdin(chunk: &mut [u8]) -> std::io::Result<usize> {
     std::io::Read::read(&mut std::io::stdin().lock(), chunk)
+}
+
+#[cfg(not(unix))]
+fn write_stdout(bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush())
 }
 
 fn too_much() -> anyhow::Error {
@@ -183,8 +207,7 @@ fn end_of(bytes: &[u8], framing: Framing) -> Option<usize> {
 
 /// The answer, in one piece. A reader that has gone has what it wanted.
 fn say(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match write_stdout(text.as_bytes()) {
         Err(why) if why.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(fail(Exit::Store, format!("the answer cannot be written to stdout: {why}")))
         }

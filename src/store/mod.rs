@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 use crate::account::StoreWish;
 use crate::failure::{fail, fail_hint};
 use crate::lock::Lock;
+use crate::paths::below;
 use file::Next;
 pub(crate) use file::{make_folder, write_small};
 use key::{DataKey, KeyId};
@@ -53,7 +54,7 @@ pub(crate) fn load<T: DeserializeOwned>(
     sealed: bool,
     patience: Duration,
 ) -> Result<Option<Stored<T>>> {
-    let plain = data.join(name);
+    let plain = below(data, &[name]);
     let (bytes, key, path) = if sealed {
         if plain.symlink_metadata().is_ok() {
             return Err(both(&plain));
@@ -65,16 +66,15 @@ pub(crate) fn load<T: DeserializeOwned>(
         (file::read(&plain)?, None, plain)
     };
     let Some(bytes) = bytes else { return Ok(None) };
-    let body = record::decode(name, &path.display().to_string(), &bytes, key.as_ref())?;
-    let value = serde_json::from_slice(&body).map_err(|why| {
-        // Not serde_json's words: they can quote a secret.
-        let at = why.column();
-        fail_hint(
-            Exit::Store,
-            format!("`{}` cannot be understood (at byte {at})", path.display()),
-            "was it written by a newer hallpass? `hallpass login` makes a new one",
-        )
-    })?;
+    let body = record::decode(name, &path, &bytes, key.as_ref())?;
+    // Not serde_json's words: they can quote a secret.
+    let odd = |at: usize| {
+        let what = format!("`{}` cannot be understood (at byte {at})", path.display());
+        fail_hint(Exit::Store, what, "was it written by a newer hallpass? `hallpass login` makes a new one")
+    };
+    // All of it at once: string by string takes longer.
+    let text = std::str::from_utf8(&body).map_err(|why| odd(why.valid_up_to()))?;
+    let value = serde_json::from_str(text).map_err(|why| odd(why.column()))?;
     Ok(Some(Stored { value, shelf: Shelf { data: data.to_owned(), name: name.to_owned(), key } }))
 }
 
@@ -88,7 +88,7 @@ impl Shelf {
             for path in [file::next_of(&record), record] {
                 // One that cannot be read is damage, which a new sign-in replaces.
                 if let Ok(Some(bytes)) = file::read(&path) {
-                    record::check_format(&path.display().to_string(), &bytes)?;
+                    record::check_format(&path, &bytes)?;
                 }
             }
         }
@@ -133,9 +133,8 @@ impl Shelf {
         let next = file::next_of(&record);
         file::until_free(&next)?;
         let Some(bytes) = file::read(&next)? else { return Ok(None) };
-        let what = next.display().to_string();
-        record::check_format(&what, &bytes)?;
-        let body = record::decode(&self.name, &what, &bytes, self.key.as_ref());
+        record::check_format(&next, &bytes)?;
+        let body = record::decode(&self.name, &next, &bytes, self.key.as_ref());
         if body.is_ok_and(|body| generation_of(&body) > generation) {
             file::replace(&next, &record)?;
             return Ok(None);
@@ -181,7 +180,7 @@ impl Shelf {
     fn with_unknown_fields(&self, value: Value) -> Result<Value> {
         let Value::Object(mut fields) = value else { return Ok(value) };
         let Ok(Some(bytes)) = file::read(&self.record()) else { return Ok(Value::Object(fields)) };
-        let Ok(body) = record::decode(&self.name, "", &bytes, self.key.as_ref()) else {
+        let Ok(body) = record::decode(&self.name, &self.record(), &bytes, self.key.as_ref()) else {
             return Ok(Value::Object(fields));
         };
         let old: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();

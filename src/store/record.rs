@@ -9,6 +9,8 @@
 //! A record that was cut short or has a bit changed is recognised: a plain one by its checksum, a sealed one by its
 //! seal, which also covers the header line and the record's name.
 
+use std::path::Path;
+
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 use serde::{Deserialize, Serialize};
@@ -93,7 +95,7 @@ pub(super) fn encode(name: &str, body: &[u8], key: Option<&DataKey>) -> Zeroizin
 }
 
 /// The body of a record. `what` is the file, for messages.
-pub(super) fn decode<'a>(name: &str, what: &str, bytes: &'a [u8], key: Option<&DataKey>) -> Result<Body<'a>> {
+pub(super) fn decode<'a>(name: &str, what: &Path, bytes: &'a [u8], key: Option<&DataKey>) -> Result<Body<'a>> {
     let bytes = after_intent(bytes);
     let end = bytes.iter().take(128).position(|byte| *byte == b'\n').ok_or_else(|| damaged(what))?;
     let header = std::str::from_utf8(&bytes[..=end]).map_err(|_| damaged(what))?;
@@ -105,7 +107,7 @@ pub(super) fn decode<'a>(name: &str, what: &str, bytes: &'a [u8], key: Option<&D
     }
     let body = &bytes[end + 1..];
     match (kind, key) {
-        (Some("plain"), None) if proof == format!("{:016x}", checksum(body)) => Ok(Body::Plain(body)),
+        (Some("plain"), None) if is_checksum(proof, body) => Ok(Body::Plain(body)),
         (Some("sealed"), Some(key)) => {
             seal::open(key, &associated(header, name), body.to_vec()).map(Body::Opened).ok_or_else(|| damaged(what))
         }
@@ -115,7 +117,7 @@ pub(super) fn decode<'a>(name: &str, what: &str, bytes: &'a [u8], key: Option<&D
 
 /// Refuses a record that this hallpass may not write over: two versions in turn must not undo each other's work. What is
 /// no record at all is nobody's work.
-pub(super) fn check_format(what: &str, bytes: &[u8]) -> Result<()> {
+pub(super) fn check_format(what: &Path, bytes: &[u8]) -> Result<()> {
     let format =
         after_intent(bytes).strip_prefix(MAGIC.as_bytes()).and_then(|rest| rest.split(|byte| *byte == b' ').next());
     match format {
@@ -126,8 +128,8 @@ pub(super) fn check_format(what: &str, bytes: &[u8]) -> Result<()> {
     }
 }
 
-fn of_another_format(what: &str) -> anyhow::Error {
-    let what = format!("`{what}` was written by a newer hallpass");
+fn of_another_format(what: &Path) -> anyhow::Error {
+    let what = format!("`{}` was written by a newer hallpass", what.display());
     fail_hint(Exit::Store, what, "update this hallpass; the file is untouched, and `hallpass logout` would remove it")
 }
 
@@ -149,15 +151,21 @@ impl std::ops::Deref for Body<'_> {
     }
 }
 
+/// Sixteen hexadecimal digits, lower case.
+fn is_checksum(proof: &str, body: &[u8]) -> bool {
+    let as_written = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    proof.len() == 16 && proof.bytes().all(as_written) && u64::from_str_radix(proof, 16) == Ok(checksum(body))
+}
+
 /// The header line and the record's name are sealed with the body: another record cannot stand in for this one.
 fn associated(header: &str, name: &str) -> Vec<u8> {
     [header.as_bytes(), name.as_bytes()].concat()
 }
 
-fn damaged(what: &str) -> anyhow::Error {
+fn damaged(what: &Path) -> anyhow::Error {
     fail_hint(
         Exit::Store,
-        format!("`{what}` is damaged and was not used"),
+        format!("`{}` is damaged and was not used", what.display()),
         "`hallpass login` makes a new one; other accounts are not affected",
     )
 }
@@ -184,20 +192,22 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::{INTENT_BYTES, Intent, after_intent, checksum, decode, encode};
 
     #[test]
     fn a_plain_record_comes_back_or_is_refused() {
         let body = br#"{"generation":1,"tokens":["canary"]}"#;
         let bytes = encode("work", body, None);
-        assert_eq!(decode("work", "f", &bytes, None).expect("whole").to_vec(), body);
+        assert_eq!(decode("work", Path::new("f"), &bytes, None).expect("whole").to_vec(), body);
         for end in 0..bytes.len() {
-            assert!(decode("work", "f", &bytes[..end], None).is_err(), "cut at {end}");
+            assert!(decode("work", Path::new("f"), &bytes[..end], None).is_err(), "cut at {end}");
         }
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.to_vec();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode("work", "f", &changed, None).is_err(), "bit {bit}");
+            assert!(decode("work", Path::new("f"), &changed, None).is_err(), "bit {bit}");
         }
     }
 
@@ -215,7 +225,7 @@ mod tests {
         assert_eq!(bytes.len(), INTENT_BYTES);
         assert_eq!(Intent::read(&bytes), Some(intent));
         bytes.extend_from_slice(&encode("work", b"{}", None));
-        assert_eq!(decode("work", "f", &bytes, None).expect("whole").to_vec(), b"{}");
+        assert_eq!(decode("work", Path::new("f"), &bytes, None).expect("whole").to_vec(), b"{}");
         assert!(after_intent(&bytes).starts_with(b"hallpass-record"));
     }
 
