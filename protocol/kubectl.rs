@@ -125,10 +125,8 @@ fn answer(version: &str, credential: &Credential) -> Step {
         status.insert("expirationTimestamp".into(), rfc3339(expiry).into());
     }
     status.insert("token".into(), credential.secret.expose().into());
-    Step::answer(format!(
-        "{}\n",
-        serde_json::json!({ "apiVersion": version, "kind": "ExecCredential", "status": status })
-    ))
+    let answer = serde_json::json!({ "apiVersion": version, "kind": "ExecCredential", "status": status });
+    Step::answer(serde_json::to_string(&answer).expect("a map with texts for keys") + "\n")
 }
 
 /// Here a person can name the account, whatever else is said.

@@ -42,7 +42,8 @@ impl<'a> Question<'a> {
             if line.is_empty() {
                 break;
             }
-            if line.bytes().any(|byte| byte == b'\r' || byte == 0) {
+            // To the end in any case, which is many bytes at a time.
+            if line.bytes().fold(false, |found, byte| found | matches!(byte, b'\r' | 0)) {
                 return Err("a value has a carriage return or a NUL in it");
             }
             let Some((key, value)) = line.split_once('=') else { continue };
