@@ -62,7 +62,7 @@ fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: O
     let name = &account.name;
     let label = |what: &str| format!("account `{name}`: {what}");
     let mut findings = vec![ports(&label("callback port"), client)];
-    let http = match Http::new(client.ca_file.as_deref()) {
+    let http = match Http::new(&client.trust) {
         Ok(http) => http,
         Err(why) => return vec![trouble(label("ca_file"), failure::of(&why))],
     };

@@ -22,6 +22,7 @@ use crate::routes;
 use crate::shown::shown;
 use crate::store;
 use crate::textfile;
+use crate::trust::Trust;
 
 /// What a new account needs to be told.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         }
         return Ok(None);
     }
-    let http = Http::new(None)?;
+    let http = Http::new(&Trust::default())?;
     let resource = match &new.issuer {
         Some(_) => None,
         None => resource::of(url, &http)?,

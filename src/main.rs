@@ -21,6 +21,7 @@
 
 mod account;
 mod broker;
+mod certificate;
 mod choice;
 mod claims;
 mod clock;
@@ -47,6 +48,7 @@ mod peek;
 mod person;
 mod presence;
 mod provider;
+mod proxy;
 mod refresh;
 mod renew;
 mod resource;
@@ -64,6 +66,7 @@ mod terminal;
 mod textfile;
 mod token;
 mod tool;
+mod trust;
 mod why;
 
 use std::ffi::OsString;

@@ -112,7 +112,7 @@ impl Refresh<'_> {
     }
 
     fn spend<'s>(self, session: &Session, shelf: &'s Shelf, token: &Secret, mut intent: Intent) -> Result<Spent<'s>> {
-        let http = Http::new(self.client.ca_file.as_deref())?;
+        let http = Http::new(&self.client.trust)?;
         let grants = Grants {
             http: &http,
             token_endpoint: &session.token_endpoint,

@@ -24,6 +24,7 @@ mod autocom_server;
 #[cfg(unix)]
 mod callback;
 #[cfg(unix)]
+mod company;
 mod config;
 #[cfg(target_os = "linux")]
 mod crash;

@@ -45,6 +45,8 @@ const KEYS: &[&str] = &[
     "redirect_uri",
     "redirect_ports",
     "ca_file",
+    "client_certificate_file",
+    "client_key_file",
     "store",
     "leeway",
     "refresh_ahead",
@@ -238,7 +240,11 @@ impl Tables<'_> {
                 }
                 "redirect_uri" => client.redirect_uri = Some(self.0.redirect(key, item)?),
                 "redirect_ports" => client.redirect_ports = self.0.ports(key, item)?,
-                "ca_file" => client.ca_file = Some(self.0.file(key, item)?),
+                "ca_file" => client.trust.ca_file = Some(self.0.file(key, item)?),
+                "client_certificate_file" => {
+                    client.trust.client_certificate_file = Some(self.0.file(key, item)?);
+                }
+                "client_key_file" => client.trust.client_key_file = Some(self.0.file(key, item)?),
                 "store" => {
                     let words =
                         [("auto", StoreWish::Auto), ("keychain", StoreWish::Keychain), ("file", StoreWish::File)];

@@ -119,7 +119,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         client,
         wishes,
         client_id: client_id.unwrap_or_default(),
-        http: Http::new(client.ca_file.as_deref())?,
+        http: Http::new(&client.trust)?,
         server: None,
         until: browser::until(client.timeout),
     };
