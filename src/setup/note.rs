@@ -1,4 +1,4 @@
-//! What `setup` did to a file, for `unsetup`: the bytes that came and those that went, and nothing else of the file
+//! What `setup` did to files, for `unsetup`: the bytes that came and those that went, and nothing else of a file
 
 use std::path::{Path, PathBuf};
 
@@ -6,31 +6,40 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 use serde::{Deserialize, Serialize};
 
+use super::edit::Edit;
 use crate::failure::fail;
 use crate::paths::Paths;
 use crate::store;
 use crate::textfile;
 
-/// One change of one file, in one place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What was done for one tool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
-    pub(super) file: PathBuf,
-    /// There was a file before.
-    existed: bool,
-    /// The byte at which the two differ.
-    at: usize,
-    pub(super) inserted: String,
-    removed: String,
-    /// Of the whole file as it was written.
-    checksum: u64,
+    #[serde(default)]
+    pub(super) files: Vec<Noted>,
     /// The name of this program's that was made for it.
     #[serde(default)]
     pub(super) link: Option<PathBuf>,
 }
 
-impl Note {
+/// What was done to one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Noted {
+    pub(super) file: PathBuf,
+    /// There was a file before.
+    existed: bool,
+    /// The byte at which the two differ.
+    at: usize,
+    inserted: String,
+    removed: String,
+    /// Of the whole file as it was written.
+    checksum: u64,
+    pub(super) edits: Vec<Edit>,
+}
+
+impl Noted {
     /// The difference between two texts.
-    pub(super) fn of(file: &Path, before: Option<&str>, after: &str) -> Self {
+    pub(super) fn of(file: &Path, before: Option<&str>, after: &str, edits: Vec<Edit>) -> Self {
         let old = before.unwrap_or_default();
         let mut at = old.bytes().zip(after.bytes()).take_while(|(a, b)| a == b).count();
         while !old.is_char_boundary(at) || !after.is_char_boundary(at) {
@@ -49,37 +58,56 @@ impl Note {
             inserted: after[at..after.len() - tail].to_owned(),
             removed: old[at..old.len() - tail].to_owned(),
             checksum: store::checksum(after.as_bytes()),
-            link: None,
+            edits,
         }
     }
 
-    /// The file as it was before: to the byte if nobody touched it since, else with what is ours taken out if that still
-    /// stands there as it was written. `None` when it does not; `Some(None)` when there was no file.
-    pub(super) fn undo(&self, text: &str) -> Option<Option<String>> {
+    /// The file without us: as it was before, to the byte, if nobody touched it since or what came stands there as it was
+    /// written; else with each of our edits taken out. `None`: there was no file.
+    pub(super) fn undo(&self, text: &str, tool: &str) -> Result<Option<String>, String> {
         let at = if store::checksum(text.as_bytes()) == self.checksum {
             if !self.existed {
-                return Some(None);
+                return Ok(None);
             }
-            self.at
+            Some(self.at)
         } else {
-            let mut found = text.match_indices(self.inserted.as_str()).map(|(at, _)| at);
-            let first = found.next().filter(|_| !self.inserted.is_empty())?;
-            if found.next().is_some() {
-                return None;
-            }
-            first
+            self.place(text, tool)
         };
+        if let Some(before) = at.and_then(|at| self.exchange(text, at)) {
+            return Ok((self.existed || !before.is_empty()).then_some(before));
+        }
+        let mut left = text.to_owned();
+        for edit in self.edits.iter().rev() {
+            left = edit.take(&left, tool)?;
+        }
+        Ok(Some(left))
+    }
+
+    /// Where what came stands, if it can be nowhere else.
+    fn place(&self, text: &str, tool: &str) -> Option<usize> {
+        if self.inserted.is_empty() || !self.edits.iter().all(|edit| edit.stands(text, tool)) {
+            return None;
+        }
+        let mut found = text.match_indices(self.inserted.as_str()).map(|(at, _)| at);
+        let first = found.next()?;
+        found.next().is_none().then_some(first)
+    }
+
+    /// What went in place of what came.
+    fn exchange(&self, text: &str, at: usize) -> Option<String> {
         let (head, rest) = text.split_at_checked(at)?;
         let tail = rest.strip_prefix(self.inserted.as_str())?;
-        let before = format!("{head}{}{tail}", self.removed);
-        Some((self.existed || !before.is_empty()).then_some(before))
+        Some(format!("{head}{}{tail}", self.removed))
+    }
+}
+
+impl Note {
+    pub(super) fn about(&self, file: &Path) -> Option<&Noted> {
+        self.files.iter().find(|noted| noted.file == file)
     }
 
     pub(super) fn read(paths: &Paths, tool: &str) -> Result<Option<Self>> {
-        let path = path(paths, tool);
-        let Some(text) = textfile::read(&path)? else { return Ok(None) };
-        let read = serde_json::from_str(&text);
-        read.map(Some).map_err(|_| fail(Exit::Store, format!("`{}` cannot be understood", path.display())))
+        read(&path(paths, tool))
     }
 
     pub(super) fn write(&self, paths: &Paths, tool: &str) -> Result<()> {
@@ -91,6 +119,13 @@ impl Note {
     pub(super) fn forget(paths: &Paths, tool: &str) -> Result<()> {
         textfile::remove(&path(paths, tool))
     }
+
+    /// Whether another tool uses a name that we made.
+    pub(super) fn is_shared(paths: &Paths, tool: &str, link: &Path) -> bool {
+        let Ok(entries) = std::fs::read_dir(paths.data.join(FOLDER)) else { return false };
+        let others = entries.flatten().map(|entry| entry.path()).filter(|file| *file != path(paths, tool));
+        others.filter_map(|file| read(&file).ok().flatten()).any(|note| note.link.as_deref() == Some(link))
+    }
 }
 
 const FOLDER: &str = "setup";
@@ -99,14 +134,24 @@ fn path(paths: &Paths, tool: &str) -> PathBuf {
     paths.data.join(FOLDER).join(format!("{tool}.json"))
 }
 
+fn read(path: &Path) -> Result<Option<Note>> {
+    let Some(text) = textfile::read(path)? else { return Ok(None) };
+    let read = serde_json::from_str(&text);
+    read.map(Some).map_err(|_| fail(Exit::Store, format!("`{}` cannot be understood", path.display())))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Note;
+    use super::super::edit::Edit;
+    use super::Noted;
     use std::path::Path;
+
+    fn noted(before: Option<&str>, after: &str, edits: Vec<Edit>) -> Noted {
+        Noted::of(Path::new("f"), before, after, edits)
+    }
 
     #[test]
     fn what_was_done_can_be_undone() {
-        let file = Path::new("f");
         for (before, after) in [
             ("a\nb\n", "a\nx\nb\n"),
             ("a\n", "a\nx\n"),
@@ -115,16 +160,23 @@ mod tests {
             ("a=1\n", "a=2\n"),
             ("aa", "aaa"),
         ] {
-            let note = Note::of(file, Some(before), after);
-            assert_eq!(note.undo(after), Some(Some(before.to_owned())), "{before:?} {after:?}");
+            let note = noted(Some(before), after, Vec::new());
+            assert_eq!(note.undo(after, "git"), Ok(Some(before.to_owned())), "{before:?} {after:?}");
         }
-        assert_eq!(Note::of(file, None, "x\n").undo("x\n"), Some(None), "there was none");
-        // With somebody's edits elsewhere; and inside, where nobody can tell.
-        let note = Note::of(file, Some("a\nb\n"), "a\nours\nb\n");
-        assert_eq!(note.undo("a\nours\nb\nc\n"), Some(Some("a\nb\nc\n".to_owned())));
-        assert_eq!(note.undo("z\na\nours\nb\n"), Some(Some("z\na\nb\n".to_owned())));
-        assert_eq!(note.undo("a\nours, edited\nb\n"), None);
-        assert_eq!(note.undo("a\nours\nours\nb\n"), None, "which of them?");
-        assert_eq!(Note::of(file, None, "x\n").undo("x\ny\n"), Some(Some("y\n".to_owned())));
+        assert_eq!(noted(None, "x\n", Vec::new()).undo("x\n", "git"), Ok(None), "there was none");
+        // With somebody's edits elsewhere.
+        let note = noted(Some("a\nb\n"), "a\nours\nb\n", Vec::new());
+        assert_eq!(note.undo("a\nours\nb\nc\n", "git"), Ok(Some("a\nb\nc\n".to_owned())));
+        assert_eq!(note.undo("z\na\nours\nb\n", "git"), Ok(Some("z\na\nb\n".to_owned())));
+        assert_eq!(noted(None, "x\n", Vec::new()).undo("x\ny\n", "git"), Ok(Some("y\n".to_owned())));
+    }
+
+    /// The bytes that came also stand where somebody else wrote them: the edit says which are ours.
+    #[test]
+    fn what_is_somebody_elses_is_not_taken_for_ours() {
+        let edit = Edit::Member { path: vec!["a".to_owned()], value: "\"x\"".to_owned() };
+        let note = noted(Some("{\"a\": \"y\"}"), "{\"a\": \"x\"}", vec![edit]);
+        let edited = "{\"a\": \"mine\", \"b\": \"x\"}";
+        assert_eq!(note.undo(edited, "docker"), Ok(Some(edited.to_owned())));
     }
 }
