@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::sections::{self, Syntax};
-use super::format::{block, json, toml};
+use super::format::{block, json, kubernetes, toml};
 
 /// One change of a file. Notes keep it, so that it can be taken out whatever the configuration says by then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,10 @@ pub(super) enum Edit {
     Key { table: Vec<String>, key: String, value: String },
     /// A line in a section.
     Line { syntax: Syntax, section: String, key: String, value: String },
+    /// A user's plugin in a kubeconfig; `whole`: the user is there for it alone.
+    User { name: String, exec: String, whole: bool },
+    /// A program in a kuberc's list.
+    Permit { program: String },
 }
 
 impl Edit {
@@ -37,6 +41,8 @@ impl Edit {
             Self::Member { path, value } => json::set(text, path, value).map_err(str::to_owned),
             Self::Key { table, key, value } => toml::set(text, table, key, value),
             Self::Line { syntax, section, key, value } => sections::set(text, *syntax, section, key, value),
+            Self::User { name, exec, .. } => kubernetes::set_user(text, name, exec),
+            Self::Permit { program } => kubernetes::allow(text, program),
         }
     }
 
@@ -46,6 +52,8 @@ impl Edit {
             Self::Member { path, value } => json::unset(text, path, value).map_err(str::to_owned),
             Self::Key { table, key, value } => toml::unset(text, table, key, value),
             Self::Line { syntax, section, key, value } => sections::unset(text, *syntax, section, key, value),
+            Self::User { name, exec, whole } => kubernetes::unset_user(text, name, exec, *whole),
+            Self::Permit { program } => kubernetes::disallow(text, program),
         }
     }
 
@@ -60,7 +68,7 @@ impl Edit {
     /// Whether it can be nobody's but ours, where no note says so.
     pub(super) fn names_us(&self) -> bool {
         match self {
-            Self::Block { .. } => true,
+            Self::Block { .. } | Self::User { .. } | Self::Permit { .. } => true,
             Self::Member { value, .. } | Self::Key { value, .. } | Self::Line { value, .. } => {
                 value.contains("hallpass")
             }

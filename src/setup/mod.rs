@@ -26,7 +26,7 @@ use crate::textfile;
 pub(crate) use change::{Change, Page};
 use format::block;
 use note::{Note, Noted};
-use recipe::{agents, aws, cargo, git, google, hosts, mail, python, rclone};
+use recipe::{agents, aws, cargo, git, google, hosts, kubectl, mail, python, rclone};
 use wires::{Served, Sheet, Wires, Wiring};
 
 /// One tool that can be wired.
@@ -46,6 +46,7 @@ const TOOLS: &[Tool] = &[
     Tool { name: "git", wiring: git::wiring },
     Tool { name: "go", wiring: hosts::go },
     Tool { name: "google", wiring: google::wiring },
+    Tool { name: "kubectl", wiring: kubectl::wiring },
     Tool { name: "mbsync", wiring: mail::mbsync },
     Tool { name: "msmtp", wiring: mail::msmtp },
     Tool { name: "nuget", wiring: hosts::nuget },

@@ -3,5 +3,7 @@
 pub(super) mod block;
 mod insert;
 pub(super) mod json;
+pub(super) mod kubernetes;
 pub(super) mod sections;
 pub(super) mod toml;
+pub(super) mod yaml;

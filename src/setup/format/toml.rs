@@ -12,7 +12,7 @@ type Read<'a> = Document<&'a str>;
 
 fn read(text: &str) -> Result<Read<'_>, String> {
     Document::parse(text).map_err(|why| {
-        let line = why.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        let line = why.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
         format!("line {line} is not TOML: {}", why.message().lines().next().unwrap_or_default())
     })
 }

@@ -12,6 +12,7 @@ pub(super) mod cargo;
 pub(super) mod git;
 pub(super) mod google;
 pub(super) mod hosts;
+pub(super) mod kubectl;
 pub(super) mod mail;
 pub(super) mod python;
 pub(super) mod rclone;

@@ -1,0 +1,334 @@
+//! kubectl's files: a user's `exec` in a kubeconfig, an entry of the list of permitted plugins in a kuberc
+
+use super::insert::{cut, insert};
+use super::yaml::{self, Item, Member, Node, Value};
+
+/// What a kubeconfig says about whom it would send where.
+pub(in crate::setup) struct Kubeconfig {
+    /// Name and server.
+    pub(in crate::setup) clusters: Vec<(String, String)>,
+    pub(in crate::setup) contexts: Vec<Context>,
+    pub(in crate::setup) users: Vec<User>,
+}
+
+pub(in crate::setup) struct Context {
+    pub(in crate::setup) name: String,
+    pub(in crate::setup) cluster: String,
+    pub(in crate::setup) user: Option<String>,
+}
+
+pub(in crate::setup) struct User {
+    pub(in crate::setup) name: String,
+    /// The plugin that is asked.
+    pub(in crate::setup) command: Option<String>,
+    pub(in crate::setup) has_credential: bool,
+}
+
+/// Any other key of a user is no credential: `as` and its kin say whom to play.
+const CREDENTIALS: [&str; 9] = [
+    "token",
+    "tokenFile",
+    "client-certificate",
+    "client-certificate-data",
+    "client-key",
+    "username",
+    "password",
+    "auth-provider",
+    "exec",
+];
+
+pub(in crate::setup) fn read(text: &str) -> Result<Kubeconfig, String> {
+    let root = yaml::read(text)?;
+    let list = |key: &str| root.member(key).map_or(&[] as &[Item], |member| member.node.items());
+    let name = |item: &Item| item.node.text(&["name"]).map(str::to_owned);
+    let cluster = |item: &Item| Some((name(item)?, item.node.text(&["cluster", "server"])?.to_owned()));
+    let context = |item: &Item| {
+        Some(Context {
+            name: name(item)?,
+            cluster: item.node.text(&["context", "cluster"])?.to_owned(),
+            user: item.node.text(&["context", "user"]).map(str::to_owned).filter(|user| !user.is_empty()),
+        })
+    };
+    let user = |item: &Item| {
+        let user = item.node.member("user");
+        let has = |key: &str| user.is_some_and(|user| user.node.member(key).is_some());
+        let is_flow = user.is_some_and(|user| matches!(user.node.value, Value::Flow(_)));
+        Some(User {
+            name: name(item)?,
+            command: item.node.text(&["user", "exec", "command"]).map(str::to_owned),
+            has_credential: is_flow || CREDENTIALS.iter().any(|key| has(key)),
+        })
+    };
+    Ok(Kubeconfig {
+        clusters: list("clusters").iter().filter_map(cluster).collect(),
+        contexts: list("contexts").iter().filter_map(context).collect(),
+        users: list("users").iter().filter_map(user).collect(),
+    })
+}
+
+/// The text with this plugin for this user; a user who is not there is added.
+pub(in crate::setup) fn set_user(text: &str, name: &str, exec: &str) -> Result<String, String> {
+    let exec = format!("exec:\n{}", indented(2, exec));
+    let whole = format!("- name: {}\n  user:\n{}", yaml::quoted(name), indented(4, &exec));
+    let (root, users) = list(text, "users")?;
+    let Some(users) = users else {
+        let head = if root.is_none() { "apiVersion: v1\nkind: Config\n" } else { "" };
+        return Ok(insert(text, text.len(), &format!("{head}users:\n{whole}")));
+    };
+    let Some(item) = find(&users, name) else { return added(text, &users, &whole) };
+    match item.node.member("user") {
+        Some(Member { node, .. }) if matches!(node.value, Value::Map(_)) => match node.member("exec") {
+            Some(there) if there.node.says(&wanted(&exec)?) => Ok(text.to_owned()),
+            Some(_) => Err(format!("its user `{name}` has a plugin of another kind")),
+            None => {
+                let Value::Map(members) = &node.value else { return Ok(text.to_owned()) };
+                let column = members.first().map_or(0, |member| column(text, member.start));
+                Ok(insert(text, node.end, &indented(column, &exec)))
+            }
+        },
+        Some(member) if matches!(member.node.value, Value::Null | Value::Empty) => {
+            let below = indented(column(text, member.start) + 2, &exec);
+            Ok(filled(text, member, &below))
+        }
+        Some(_) => Err(format!("its user `{name}` is written in one line; write it in several")),
+        None => {
+            let Value::Map(members) = &item.node.value else { return Err("its `users` are no users".to_owned()) };
+            let column = members.first().map_or(2, |member| column(text, member.start));
+            Ok(insert(text, item.node.end, &indented(column, &format!("user:\n{}", indented(2, &exec)))))
+        }
+    }
+}
+
+/// The text without the plugin, if it is still that one; without the user, if it is `whole`ly ours.
+pub(in crate::setup) fn unset_user(text: &str, name: &str, exec: &str, whole: bool) -> Result<String, String> {
+    let (_, users) = list(text, "users")?;
+    let Some(users) = users else { return Ok(text.to_owned()) };
+    let Some(item) = find(&users, name) else { return Ok(text.to_owned()) };
+    let Some(user) = item.node.member("user") else { return Ok(text.to_owned()) };
+    let ours = wanted(&format!("exec:\n{}", indented(2, exec)))?;
+    let Some(there) = user.node.member("exec").filter(|there| there.node.says(&ours)) else {
+        return Ok(text.to_owned()); // somebody else's by now
+    };
+    let alone = |node: &Node, keys: usize| matches!(&node.value, Value::Map(members) if members.len() == keys);
+    if whole && alone(&user.node, 1) && alone(&item.node, 2) {
+        return Ok(removed(text, &users, item));
+    }
+    let left = cut(text, line_start(text, there.start)..there.node.end);
+    Ok(if alone(&user.node, 1) { insert_inline(&left, user.colon, " {}") } else { left })
+}
+
+/// The text with this program among those that kubectl may start.
+pub(in crate::setup) fn allow(text: &str, program: &str) -> Result<String, String> {
+    let (_, allowed) = list(text, ALLOWED)?;
+    let Some(allowed) = allowed else {
+        return Ok(insert(text, text.len(), &format!("{ALLOWED}:\n- command: {}\n", yaml::quoted(program))));
+    };
+    if allowed.node.items().iter().any(|item| permits(item, program)) {
+        return Ok(text.to_owned());
+    }
+    // kubectl 1.35 has another word for it.
+    let old = allowed.node.items().first().is_some_and(|item| item.node.member("name").is_some());
+    let key = if old { "name" } else { "command" };
+    added(text, &allowed, &format!("- {key}: {}\n", yaml::quoted(program)))
+}
+
+pub(in crate::setup) fn disallow(text: &str, program: &str) -> Result<String, String> {
+    let (_, allowed) = list(text, ALLOWED)?;
+    let Some(allowed) = allowed else { return Ok(text.to_owned()) };
+    let item = allowed.node.items().iter().find(|item| permits(item, program));
+    Ok(item.map_or_else(|| text.to_owned(), |item| removed(text, &allowed, item)))
+}
+
+/// Which plugins kubectl may start: `AllowAll`, `DenyAll`, `Allowlist`.
+pub(in crate::setup) fn policy(text: &str) -> Result<Option<String>, String> {
+    Ok(yaml::read(text)?.text(&["credentialPluginPolicy"]).map(str::to_owned))
+}
+
+const ALLOWED: &str = "credentialPluginAllowlist";
+
+fn permits(item: &Item, program: &str) -> bool {
+    ["command", "name"].iter().any(|key| item.node.text(&[key]) == Some(program))
+}
+
+/// The root, if there is one, and a list of it.
+fn list(text: &str, key: &str) -> Result<(Option<()>, Option<Member>), String> {
+    match yaml::read(text)?.value {
+        Value::Null => Ok((None, None)),
+        Value::Map(members) => {
+            if members.first().is_some_and(|member| column(text, member.start) > 0) {
+                return Err("its first key does not begin its line".to_owned());
+            }
+            let found = members.into_iter().find(|member| member.key == key);
+            match &found {
+                Some(Member { node: Node { value: Value::List(_) | Value::Null | Value::Empty, .. }, .. }) | None => {
+                    Ok((Some(()), found))
+                }
+                Some(_) => Err(format!("its `{key}` are no list in several lines")),
+            }
+        }
+        _ => Err("it has no keys".to_owned()),
+    }
+}
+
+fn find<'a>(list: &'a Member, name: &str) -> Option<&'a Item> {
+    list.node.items().iter().find(|item| item.node.text(&["name"]) == Some(name))
+}
+
+/// The text with one more item, set in as those before it.
+fn added(text: &str, list: &Member, item: &str) -> Result<String, String> {
+    match list.node.items().first() {
+        Some(first) => Ok(insert(text, list.node.end, &indented(column(text, first.dash), item))),
+        None => Ok(filled(text, list, item)),
+    }
+}
+
+/// The text with lines in place of a value that is nothing.
+fn filled(text: &str, member: &Member, lines: &str) -> String {
+    let gone = member.colon..member.node.at.end.max(member.colon);
+    let (length, left) = (gone.len(), cut(text, gone));
+    insert(&left, member.node.end - length, lines)
+}
+
+/// The text without an item; a list of nothing says so.
+fn removed(text: &str, list: &Member, item: &Item) -> String {
+    let left = cut(text, line_start(text, item.dash)..item.node.end);
+    if list.node.items().len() == 1 { insert_inline(&left, list.colon, " []") } else { left }
+}
+
+fn insert_inline(text: &str, at: usize, words: &str) -> String {
+    format!("{}{words}{}", &text[..at], &text[at..])
+}
+
+fn wanted(exec: &str) -> Result<Node, String> {
+    let mut node = yaml::read(exec)?;
+    match &mut node.value {
+        Value::Map(members) if members.len() == 1 => Ok(members.remove(0).node),
+        _ => Err("what is to be written is no plugin".to_owned()),
+    }
+}
+
+fn indented(columns: usize, lines: &str) -> String {
+    lines.lines().map(|line| format!("{}{line}\n", " ".repeat(columns))).collect()
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |end| end + 1)
+}
+
+fn column(text: &str, at: usize) -> usize {
+    at - line_start(text, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{allow, disallow, read, set_user, unset_user};
+
+    const EXEC: &str = "apiVersion: v1\ncommand: /opt/hallpass\nargs: [kubectl, --account, work]\ninstallHint: \"it's not on PATH: # say cargo install\"\n";
+
+    fn block(indent: usize) -> String {
+        super::indented(indent, &format!("exec:\n{}", super::indented(2, EXEC)))
+    }
+
+    #[test]
+    fn a_plugin_is_put_in_wherever_users_stand() {
+        let new = |dash: &str| format!("{dash}- name: me\n{dash}  user:\n{}", block(dash.len() + 4));
+        for (before, after, whole) in [
+            ("", format!("apiVersion: v1\nkind: Config\nusers:\n{}", new("")), true),
+            ("# c\nkind: Config", format!("# c\nkind: Config\nusers:\n{}", new("")), true),
+            ("users: []\nkind: Config\n", format!("users:\n{}kind: Config\n", new("")), true),
+            ("kind: Config\nusers: null # none", format!("kind: Config\nusers: # none\n{}", new("")), true),
+            (
+                "users:\n- name: a\n  user: {}\nz: 1\n",
+                format!("users:\n- name: a\n  user: {{}}\n{}z: 1\n", new("")),
+                true,
+            ),
+            (
+                "users:\n  - user: {token: x}\n    name: a\n",
+                format!("users:\n  - user: {{token: x}}\n    name: a\n{}", new("  ")),
+                true,
+            ),
+            (
+                "users:\n- name: me\n  user: {}\n- name: b\n",
+                format!("users:\n- name: me\n  user:\n{}- name: b\n", block(4)),
+                false,
+            ),
+            ("users:\n- name: me\n", format!("users:\n- name: me\n  user:\n{}", block(4)), false),
+            (
+                "users:\n- user:\n    as: x\n  name: me\n",
+                format!("users:\n- user:\n    as: x\n{}  name: me\n", block(4)),
+                false,
+            ),
+            (
+                "users:\n-   name: \"me\"\n    user:\n        as: 'it''s' # c\n",
+                format!("users:\n-   name: \"me\"\n    user:\n        as: 'it''s' # c\n{}", block(8)),
+                false,
+            ),
+        ] {
+            let wired = set_user(before, "me", EXEC).expect(before);
+            assert_eq!(wired, after);
+            assert_eq!(set_user(&wired, "me", EXEC).as_deref(), Ok(after.as_str()), "twice is once");
+            assert!(set_user(&wired, "me", "command: /x\n").is_err(), "another one's");
+            let left = unset_user(&wired, "me", EXEC, whole).expect(&wired);
+            assert!(!left.contains("exec") && left.contains("name: me") <= !whole, "{left}");
+            assert!(read(&left).is_ok(), "{left}");
+            assert_eq!(unset_user(&wired, "me", "command: /x\n", whole).as_deref(), Ok(after.as_str()));
+        }
+        let crlf = set_user("kind: Config\r\nusers:\r\n- name: a\r\n", "me", EXEC).expect("CRLF");
+        assert_eq!(crlf.matches("\r\n").count(), crlf.matches('\n').count());
+    }
+
+    /// As `kubectl config` writes it anew: sorted, every list in lines, without comments.
+    #[test]
+    fn it_is_known_again_in_other_clothes() {
+        let theirs = "users:\n- name: me\n  user:\n    exec:\n      apiVersion: v1\n      args:\n      - kubectl\n      \
+                      - --account\n      - work\n      command: /opt/hallpass\n      env: null\n      installHint: 'it''s not on PATH: \
+                      # say\n        cargo install'\n";
+        assert_eq!(set_user(theirs, "me", EXEC).as_deref(), Ok(theirs));
+        assert_eq!(unset_user(theirs, "me", EXEC, true).as_deref(), Ok("users: []\n"));
+        assert_eq!(unset_user(theirs, "me", EXEC, false).as_deref(), Ok("users:\n- name: me\n  user: {}\n"));
+    }
+
+    #[test]
+    fn what_is_odd_is_left_alone() {
+        for odd in [
+            "{\"users\": []}",
+            "users: &a\n- name: x\n",
+            "users:\n\t- name: x\n",
+            "a: 1\n---\nb: 2\n",
+            "users: [{name: x}]\n",
+            "users:\n- name: me\n  user: {token: x}\n",
+            "users: word\n",
+            "a: b\n  c: d\n",
+            "a: long\n  b: c\n",
+            "a: 'long\nb: c'\n",
+            "users: 1\nusers: 2\n",
+            "- a\n- b\n",
+            "just words",
+            " users:\n",
+            "a: \"open\n",
+        ] {
+            assert!(set_user(odd, "me", EXEC).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_permitted_as_those_before_it() {
+        let head = "kind: Preference\ncredentialPluginPolicy: Allowlist\n";
+        for (before, after) in [
+            ("", "credentialPluginAllowlist:\n- command: /opt/hallpass\n"),
+            (
+                "credentialPluginAllowlist:\n  - name: x\n",
+                "credentialPluginAllowlist:\n  - name: x\n  - name: /opt/hallpass\n",
+            ),
+            (
+                "credentialPluginAllowlist:\n- command: x",
+                "credentialPluginAllowlist:\n- command: x\n- command: /opt/hallpass\n",
+            ),
+        ] {
+            let after = format!("{head}{after}");
+            assert_eq!(allow(&format!("{head}{before}"), "/opt/hallpass").as_ref(), Ok(&after));
+            assert_eq!(allow(&after, "/opt/hallpass").as_ref(), Ok(&after), "twice is once");
+            assert!(!disallow(&after, "/opt/hallpass").expect("a list").contains("hallpass"));
+        }
+    }
+}
