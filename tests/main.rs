@@ -106,6 +106,8 @@ mod secret_service;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod setup;
+#[cfg(target_os = "linux")]
+mod setup_files;
 #[cfg(unix)]
 mod shell;
 #[cfg(unix)]

@@ -97,7 +97,16 @@ impl Noted {
     fn exchange(&self, text: &str, at: usize) -> Option<String> {
         let (head, rest) = text.split_at_checked(at)?;
         let tail = rest.strip_prefix(self.inserted.as_str())?;
-        Some(format!("{head}{}{tail}", self.removed))
+        let before = format!("{head}{}", self.removed);
+        // The file had no line end at its end, and somebody has gone on below what came.
+        let joins = self.inserted.ends_with('\n') && !tail.is_empty() && !before.is_empty() && !before.ends_with('\n');
+        let end = match joins {
+            true if tail.starts_with(['\r', '\n']) => "",
+            true if self.inserted.ends_with("\r\n") => "\r\n",
+            true => "\n",
+            false => "",
+        };
+        Some(format!("{before}{end}{tail}"))
     }
 }
 
@@ -168,6 +177,8 @@ mod tests {
         let note = noted(Some("a\nb\n"), "a\nours\nb\n", Vec::new());
         assert_eq!(note.undo("a\nours\nb\nc\n", "git"), Ok(Some("a\nb\nc\n".to_owned())));
         assert_eq!(note.undo("z\na\nours\nb\n", "git"), Ok(Some("z\na\nb\n".to_owned())));
+        let note = noted(Some("a"), "a\nours\n", Vec::new());
+        assert_eq!(note.undo("a\nours\nmine\n", "git"), Ok(Some("a\nmine\n".to_owned())), "two lines stay two");
         assert_eq!(noted(None, "x\n", Vec::new()).undo("x\ny\n", "git"), Ok(Some("y\n".to_owned())));
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use hallpass_protocol::place::Place;
+use hallpass_protocol::place::{Pattern, Place};
 use hallpass_protocol::talk::Exit;
 
 use super::edit::Edit;
@@ -73,7 +73,9 @@ impl<'a> Wires<'a> {
     /// The account that answers for a place; an error where several could.
     pub(super) fn serving(&self, place: &Place) -> Result<Option<&Served<'a>>> {
         let rules = self.accounts.iter().flat_map(|served| {
-            served.serves.iter().map(|pattern| Rule {
+            let covers =
+                |pattern: &&String| Pattern::parse(pattern).is_ok_and(|pattern| pattern.covers(place).is_some());
+            served.serves.iter().filter(covers).map(|pattern| Rule {
                 pattern: pattern.clone(),
                 account: served.account.clone(),
                 default: self.default == Some(&served.account.name),

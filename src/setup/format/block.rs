@@ -12,20 +12,18 @@ fn marks(tool: &str) -> (String, String) {
     )
 }
 
-fn whole(tool: &str, body: &str) -> String {
-    let (begin, end) = marks(tool);
-    format!("{begin}\n{body}{end}\n")
-}
-
 /// The text with the block at its end.
 pub(in crate::setup) fn put(text: &str, tool: &str, body: &str) -> String {
-    insert(text, text.len(), &whole(tool, body))
+    let (begin, end) = marks(tool);
+    insert(text, text.len(), &format!("{begin}\n{body}{end}\n"))
 }
 
-/// Whether the block is there as it was put.
+/// Whether all of the block is there, whatever somebody put between its lines.
 pub(in crate::setup) fn stands(text: &str, tool: &str, body: &str) -> bool {
-    let block = whole(tool, body);
-    text.contains(&block) || text.contains(&block.replace('\n', "\r\n"))
+    let (begin, end) = marks(tool);
+    let mut lines = text.lines().map(str::trim_end);
+    let ours = std::iter::once(begin.as_str()).chain(body.lines()).chain([end.as_str()]);
+    text.matches(&begin).count() == 1 && ours.into_iter().all(|our| lines.any(|line| line == our.trim_end()))
 }
 
 /// The text without the block, whatever somebody did to it since: lines that are ours go, lines that are not stay. Without
@@ -83,7 +81,7 @@ mod tests {
     fn what_others_wrote_stays() {
         let wired = put("a\n", "git", BODY);
         let edited = wired.replace("\thelper = x\n", "\thelper = x\n\tmine = y\n") + "b\n";
-        assert!(!stands(&edited, "git", BODY));
+        assert!(stands(&edited, "git", BODY) && !stands(&edited.replace("helper = x", ""), "git", BODY));
         assert_eq!(take(&edited, "git", Some(BODY)).as_deref(), Ok("a\n\tmine = y\nb\n"));
         let changed = wired.replace("helper = x", "helper = z");
         assert_eq!(take(&changed, "git", Some(BODY)).as_deref(), Ok("a\n\thelper = z\n"));
