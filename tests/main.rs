@@ -108,6 +108,10 @@ mod secrets;
 mod setup;
 #[cfg(target_os = "linux")]
 mod setup_files;
+#[cfg(target_os = "linux")]
+mod setup_kubectl;
+#[cfg(target_os = "linux")]
+mod setup_whole;
 #[cfg(unix)]
 mod shell;
 #[cfg(unix)]
