@@ -255,3 +255,50 @@ fn a_program_with_an_odd_path_is_quoted_or_refused() {
     let line = format!("credential_process = \"{}\" aws --account work\n", blank.display());
     assert!(get(&world, ".aws/config").unwrap().ends_with(&line));
 }
+
+/// The file that people copy says the same, but for the path of the program.
+#[test]
+fn what_is_written_is_what_integrations_show() {
+    let world = world();
+    for (tool, shown, file, before) in [
+        ("aws", "aws/config", ".aws/config", ""),
+        (
+            "cargo",
+            "cargo/config.toml",
+            ".cargo/config.toml",
+            "[registries.corp]\nindex = \"sparse+https://crates.example.com/index/\"\n",
+        ),
+        ("claude", "agents/settings.json", ".claude/settings.json", ""),
+        (
+            "codex",
+            "agents/config.toml",
+            ".codex/config.toml",
+            "[model_providers.corp]\nname = \"Corp\"\nbase_url = \"https://models.example.com/v1\"\n",
+        ),
+        (
+            "kubectl",
+            "kubectl/kubeconfig.yaml",
+            ".kube/config",
+            "clusters:\n- name: example\n  cluster:\n    server: https://k8s.example.com:6443\ncontexts:\n- name: example\n  context:\n    cluster: example\n    user: hallpass\n",
+        ),
+        ("mbsync", "mail/mbsyncrc", ".mbsyncrc", "IMAPAccount work\nHost mail.example.com\nTLSType IMAPS\n"),
+        ("msmtp", "mail/msmtprc", ".msmtprc", "account work\nhost mail.example.com\nport 587\n"),
+        ("pip", "python/pip.conf", ".config/pip/pip.conf", ""),
+        (
+            "rclone",
+            "rclone/rclone.conf",
+            ".config/rclone/rclone.conf",
+            "[files]\ntype = webdav\nurl = https://dav.example.com/\n",
+        ),
+        ("uv", "python/uv.toml", ".config/uv/uv.toml", ""),
+    ] {
+        let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations").join(shown);
+        let shown = fs::read_to_string(shown).unwrap().replace("/home/me/bin/hallpass", "hallpass");
+        put(&world, file, before);
+        world.run(&["setup", tool]).expect(0);
+        let wired = get(&world, file).unwrap().replace(&us(), "hallpass");
+        let ours = wired.lines().filter(|line| !before.contains(line) && !line.contains("hallpass setup"));
+        let missing: Vec<_> = ours.filter(|our| !shown.lines().any(|line| line == *our)).collect();
+        assert!(wired != before && missing.is_empty(), "{tool}: {missing:?} is not shown in\n{shown}");
+    }
+}

@@ -38,7 +38,12 @@ impl Edit {
                 Some(alone) => Err(format!("it has a line `{alone}` already, and there can be only one")),
                 None => Ok(block::put(text, tool, body)),
             },
-            Self::Member { path, value } => json::set(text, path, value).map_err(str::to_owned),
+            Self::Member { path, value } => match json::get(text, path)? {
+                Some(there) if there != value => {
+                    Err(format!("it has `{}` already, with something else", path.join(".")))
+                }
+                _ => json::set(text, path, value).map_err(str::to_owned),
+            },
             Self::Key { table, key, value } => toml::set(text, table, key, value),
             Self::Line { syntax, section, key, value } => sections::set(text, *syntax, section, key, value),
             Self::User { name, exec, .. } => kubernetes::set_user(text, name, exec),

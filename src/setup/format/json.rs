@@ -33,9 +33,12 @@ pub(in crate::setup) fn set(text: &str, path: &[String], value: &str) -> Result<
 }
 
 /// The value at this path, as it stands there.
-pub(in crate::setup) fn get<'a>(text: &'a str, path: &[&str]) -> Result<Option<&'a str>, &'static str> {
+pub(in crate::setup) fn get<'a>(text: &'a str, path: &[impl AsRef<str>]) -> Result<Option<&'a str>, &'static str> {
     let Some((name, rest)) = path.split_first() else { return Ok(Some(text)) };
-    let found = members(text)?.into_iter().find(|member| member.name == *name);
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let found = members(text)?.into_iter().find(|member| member.name == name.as_ref());
     found.map_or(Ok(None), |member| get(&text[member.start..member.end], rest))
 }
 

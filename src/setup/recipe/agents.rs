@@ -5,27 +5,20 @@ use hallpass_protocol::place::Place;
 use hallpass_protocol::talk::Exit;
 
 use super::super::edit::Edit;
-use super::super::format::{json, toml};
+use super::super::format::toml;
 use super::super::wires::{Wires, Wiring, folder};
 use super::{taken, unreadable};
 use crate::failure::fail_hint;
 
 /// Claude Code: one command for whatever it talks to.
 pub(in crate::setup) fn claude(wires: &Wires<'_>) -> Result<Wiring> {
-    const KEY: &str = "apiKeyHelper";
     let file = folder("CLAUDE_CONFIG_DIR", ".claude", "settings.json")?;
     if wires.accounts.is_empty() {
         return Ok(Wiring::of(file, Vec::new()));
     }
     let command = wires.shell(&["get", &wires.sole("claude")?.account.name]);
     let value = serde_json::Value::from(command).to_string();
-    let text = (wires.texts)(&file)?;
-    let there =
-        if text.trim().is_empty() { None } else { json::get(&text, &[KEY]).map_err(|why| unreadable(&file, why))? };
-    if there.is_some_and(|there| there != value) {
-        return Err(taken(&file, "settings", KEY));
-    }
-    Ok(Wiring::of(file, vec![Edit::Member { path: vec![KEY.to_owned()], value }]))
+    Ok(Wiring::of(file, vec![Edit::Member { path: vec!["apiKeyHelper".to_owned()], value }]))
 }
 
 /// Codex: a table below each model provider whose address an account serves.

@@ -41,10 +41,9 @@ pub(in crate::setup) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
     };
     let edits =
         vec![edit("command", serde_json::Value::from(command).to_string()), edit("timeout_millis", "30000".to_owned())];
-    if get(&["credential_source"])?.is_some() {
-        for key in ["file", "url", "environment_id", "certificate", "executable"] {
-            let there = get(&["credential_source", key])?.is_some();
-            if there && !(key == "executable" && edits.iter().all(|edit| edit.stands(&text, "google"))) {
+    if get(&["credential_source"])?.is_some_and(|source| source != "null") {
+        for key in ["file", "url", "environment_id", "certificate"] {
+            if get(&["credential_source", key])?.is_some() {
                 return Err(taken(&file, "credential_source", key));
             }
         }
