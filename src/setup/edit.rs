@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::format::sections::{self, Syntax};
-use super::format::{block, json, kubernetes, toml};
+use super::format::{block, json, kubeconfig, kuberc, toml};
 
 /// One change of a file. Notes keep it, so that it can be taken out whatever the configuration says by then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +46,8 @@ impl Edit {
             },
             Self::Key { table, key, value } => toml::set(text, table, key, value),
             Self::Line { syntax, section, key, value } => sections::set(text, *syntax, section, key, value),
-            Self::User { name, exec, .. } => kubernetes::set_user(text, name, exec),
-            Self::Permit { program } => kubernetes::allow(text, program),
+            Self::User { name, exec, .. } => kubeconfig::set_user(text, name, exec),
+            Self::Permit { program } => kuberc::allow(text, program),
         }
     }
 
@@ -57,8 +57,8 @@ impl Edit {
             Self::Member { path, value } => json::unset(text, path, value).map_err(str::to_owned),
             Self::Key { table, key, value } => toml::unset(text, table, key, value),
             Self::Line { syntax, section, key, value } => sections::unset(text, *syntax, section, key, value),
-            Self::User { name, exec, whole } => kubernetes::unset_user(text, name, exec, *whole),
-            Self::Permit { program } => kubernetes::disallow(text, program),
+            Self::User { name, exec, whole } => kubeconfig::unset_user(text, name, exec, *whole),
+            Self::Permit { program } => kuberc::disallow(text, program),
         }
     }
 
@@ -72,15 +72,91 @@ impl Edit {
 
     /// Whether it can be nobody's but ours, where no note says so.
     pub(super) fn names_us(&self) -> bool {
+        matches!(self, Self::Block { .. }) || self.says().contains("hallpass")
+    }
+
+    /// What it has the file say.
+    pub(super) fn says(&self) -> &str {
         match self {
-            Self::Block { .. } | Self::User { .. } | Self::Permit { .. } => true,
-            Self::Member { value, .. } | Self::Key { value, .. } | Self::Line { value, .. } => {
-                value.contains("hallpass")
-            }
+            Self::Block { body, .. } => body,
+            Self::Member { value, .. } | Self::Key { value, .. } | Self::Line { value, .. } => value,
+            Self::User { exec, .. } => exec,
+            Self::Permit { program } => program,
         }
     }
 }
 
 fn has_line(text: &str, begins: &str) -> bool {
     text.lines().any(|line| line.trim_start().starts_with(begins))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Edit, Syntax};
+
+    const EXEC: &str = "command: /opt/hallpass\nargs: [kubectl]\n";
+
+    fn edits() -> Vec<Edit> {
+        let key = |table: &[&str]| Edit::Key {
+            table: table.iter().map(|name| (*name).to_owned()).collect(),
+            key: "credential-provider".to_owned(),
+            value: "[\"hallpass\"]".to_owned(),
+        };
+        let line = |syntax, section| Edit::line(syntax, section, "key", "two words");
+        vec![
+            Edit::block("ours\n", None),
+            Edit::Member { path: vec!["a".to_owned(), "b".to_owned()], value: "1".to_owned() },
+            key(&[]),
+            key(&["registries", "corp"]),
+            line(Syntax::Ini, "a"),
+            line(Syntax::Plain, "a"),
+            line(Syntax::Msmtp, "account a"),
+            line(Syntax::Mbsync, "IMAPAccount a"),
+            Edit::User { name: "me".to_owned(), exec: EXEC.to_owned(), whole: true },
+            Edit::User { name: "me".to_owned(), exec: EXEC.to_owned(), whole: false },
+            Edit::Permit { program: "/opt/hallpass".to_owned() },
+        ]
+    }
+
+    /// Files of every kind, cut off and cut into at every letter: each is refused or understood, and what is put in stands
+    /// there, comes out again, and takes no letter of the rest along.
+    #[test]
+    fn no_text_is_too_odd() {
+        let texts = [
+            "# é\n[registries]\ncorp = { index = \"ï\" } # c\n[a.'b']\nx = [1,\n 2]\n[registries.corp.z]\ny = \"\"\"\nq\"\"\"\n",
+            "[registries.corp]\r\n\tindex = \"i\"\r\nother.key = 1\r\n\r\n[[x]]\r\n",
+            "registries.corp.index = 'i'\n\u{feff}k: v\n",
+            "{\"a\": {\"c\": [1, \"é\"]}, \"b\": {}}\n",
+            "[a]\nx = 1\n  more\n\n; c\n[b]\naccount a\nhost h\n\nIMAPAccount a\nHost \"h\"\n",
+            "account a : b\n\thost h # é\n\naccount c\nIMAPAccount a\n\tHost h",
+            "kind: Config\nusers:\n- name: \"me\"\n  user:\n    as: 'it''s\n      long' # é\n- user: {}\n  name: x\nlist: [a, b]\n",
+            "users:\n  -   name: me\n      user: {}\n  - name: b\n    user: |\n      text\n    z: ~\ncredentialPluginAllowlist: []\n",
+            "users:\n- user:\n    exec:\n      command: /opt/hallpass\n      args:\n      - kubectl\n  name: me\ncredentialPluginAllowlist:\n- name: y",
+        ];
+        let mut understood = 0;
+        for text in texts {
+            for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
+                let after = &text[(at + letter.len_utf8()).min(text.len())..];
+                let head = &text[..at];
+                for odd in [
+                    head.to_owned(),
+                    after.to_owned(),
+                    format!("{head}{after}"),
+                    format!("{head}\n{letter}{after}"),
+                    format!("{head}: [{after}"),
+                ] {
+                    for edit in edits() {
+                        let _ = edit.take(&odd, "git");
+                        let Ok(put) = edit.put(&odd, "git") else { continue };
+                        understood += 1;
+                        assert!(edit.stands(&put, "git"), "{edit:?}\n{odd}\n--\n{put}");
+                        let left =
+                            edit.take(&put, "git").unwrap_or_else(|why| panic!("{why}: {edit:?}\n{odd}\n--\n{put}"));
+                        assert!(!edit.stands(&left, "git"), "{edit:?}\n{odd}\n--\n{put}\n--\n{left}");
+                    }
+                }
+            }
+        }
+        assert!(understood > 1000, "{understood}");
+    }
 }

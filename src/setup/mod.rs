@@ -95,6 +95,11 @@ pub(crate) fn setup(paths: &Paths, tool: &str, account: Option<&str>) -> Result<
     if let Some(at) = wiring.link.as_ref().filter(|_| pages.is_empty()) {
         says.push(format!("`{}` is the name it looks for", at.display()));
     }
+    if let Some(file) = paths.named.then(|| paths.config.display().to_string())
+        && !wiring.sheets.iter().flat_map(|sheet| &sheet.edits).any(|edit| edit.says().contains(&file))
+    {
+        says.push(format!("{} is not told of `{file}`: HALLPASS_CONFIG has to name it where it runs", tool.name));
+    }
     let link = wiring.link.map(|at| (at, program));
     Ok(Change { pages, says, tool: tool.name, note: Some(note), link })
 }

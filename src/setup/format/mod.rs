@@ -3,7 +3,9 @@
 pub(super) mod block;
 mod insert;
 pub(super) mod json;
-pub(super) mod kubernetes;
+pub(super) mod kubeconfig;
+pub(super) mod kuberc;
 pub(super) mod sections;
 pub(super) mod toml;
 pub(super) mod yaml;
+mod yaml_lists;

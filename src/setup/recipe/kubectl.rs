@@ -10,8 +10,8 @@ use hallpass_protocol::place::Place;
 use hallpass_protocol::talk::Exit;
 
 use super::super::edit::Edit;
-use super::super::format::kubernetes::{self, Context, Kubeconfig};
-use super::super::format::yaml;
+use super::super::format::kubeconfig::{self, Context, Kubeconfig};
+use super::super::format::{kuberc, yaml};
 use super::super::wires::{Sheet, Wires, Wiring, home};
 use super::unreadable;
 use crate::failure::fail_hint;
@@ -20,7 +20,7 @@ use crate::paths::set;
 pub(in crate::setup) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
     let file = file()?;
     let text = (wires.texts)(&file)?;
-    let config = kubernetes::read(&text).map_err(|why| unreadable(&file, &why))?;
+    let config = kubeconfig::read(&text).map_err(|why| unreadable(&file, &why))?;
     let mut plan = Plan { wires, config, wiring: Wiring::of(file, Vec::new()) };
     plan.wiring.sheets[0].private = true;
     if !wires.accounts.is_empty() {
@@ -124,7 +124,7 @@ impl Plan<'_> {
             None => home(".kube/kuberc")?,
         };
         let text = if off || file.as_os_str() == "off" { String::new() } else { (self.wires.texts)(&file)? };
-        match kubernetes::policy(&text).map_err(|why| unreadable(&file, &why))?.as_deref() {
+        match kuberc::policy(&text).map_err(|why| unreadable(&file, &why))?.as_deref() {
             Some("Allowlist") => {
                 let edits = vec![Edit::Permit { program: self.wires.program.clone() }];
                 self.wiring.sheets.push(Sheet { file, edits, private: false, check: |_| Ok(()) });

@@ -1,7 +1,8 @@
-//! kubectl's files: a user's `exec` in a kubeconfig, an entry of the list of permitted plugins in a kuberc
+//! A kubeconfig: whom it would send where, and the plugin of a user
 
 use super::insert::{cut, insert};
 use super::yaml::{self, Item, Member, Node, Value};
+use super::yaml_lists::{added, column, filled, find, indented, insert_inline, line_start, list, removed};
 
 /// What a kubeconfig says about whom it would send where.
 pub(in crate::setup) struct Kubeconfig {
@@ -117,88 +118,6 @@ pub(in crate::setup) fn unset_user(text: &str, name: &str, exec: &str, whole: bo
     Ok(if alone(&user.node, 1) { insert_inline(&left, user.colon, " {}") } else { left })
 }
 
-/// The text with this program among those that kubectl may start.
-pub(in crate::setup) fn allow(text: &str, program: &str) -> Result<String, String> {
-    let (_, allowed) = list(text, ALLOWED)?;
-    let Some(allowed) = allowed else {
-        return Ok(insert(text, text.len(), &format!("{ALLOWED}:\n- command: {}\n", yaml::quoted(program))));
-    };
-    if allowed.node.items().iter().any(|item| permits(item, program)) {
-        return Ok(text.to_owned());
-    }
-    // kubectl 1.35 has another word for it.
-    let old = allowed.node.items().first().is_some_and(|item| item.node.member("name").is_some());
-    let key = if old { "name" } else { "command" };
-    added(text, &allowed, &format!("- {key}: {}\n", yaml::quoted(program)))
-}
-
-pub(in crate::setup) fn disallow(text: &str, program: &str) -> Result<String, String> {
-    let (_, allowed) = list(text, ALLOWED)?;
-    let Some(allowed) = allowed else { return Ok(text.to_owned()) };
-    let item = allowed.node.items().iter().find(|item| permits(item, program));
-    Ok(item.map_or_else(|| text.to_owned(), |item| removed(text, &allowed, item)))
-}
-
-/// Which plugins kubectl may start: `AllowAll`, `DenyAll`, `Allowlist`.
-pub(in crate::setup) fn policy(text: &str) -> Result<Option<String>, String> {
-    Ok(yaml::read(text)?.text(&["credentialPluginPolicy"]).map(str::to_owned))
-}
-
-const ALLOWED: &str = "credentialPluginAllowlist";
-
-fn permits(item: &Item, program: &str) -> bool {
-    ["command", "name"].iter().any(|key| item.node.text(&[key]) == Some(program))
-}
-
-/// The root, if there is one, and a list of it.
-fn list(text: &str, key: &str) -> Result<(Option<()>, Option<Member>), String> {
-    match yaml::read(text)?.value {
-        Value::Null => Ok((None, None)),
-        Value::Map(members) => {
-            if members.first().is_some_and(|member| column(text, member.start) > 0) {
-                return Err("its first key does not begin its line".to_owned());
-            }
-            let found = members.into_iter().find(|member| member.key == key);
-            match &found {
-                Some(Member { node: Node { value: Value::List(_) | Value::Null | Value::Empty, .. }, .. }) | None => {
-                    Ok((Some(()), found))
-                }
-                Some(_) => Err(format!("its `{key}` are no list in several lines")),
-            }
-        }
-        _ => Err("it has no keys".to_owned()),
-    }
-}
-
-fn find<'a>(list: &'a Member, name: &str) -> Option<&'a Item> {
-    list.node.items().iter().find(|item| item.node.text(&["name"]) == Some(name))
-}
-
-/// The text with one more item, set in as those before it.
-fn added(text: &str, list: &Member, item: &str) -> Result<String, String> {
-    match list.node.items().first() {
-        Some(first) => Ok(insert(text, list.node.end, &indented(column(text, first.dash), item))),
-        None => Ok(filled(text, list, item)),
-    }
-}
-
-/// The text with lines in place of a value that is nothing.
-fn filled(text: &str, member: &Member, lines: &str) -> String {
-    let gone = member.colon..member.node.at.end.max(member.colon);
-    let (length, left) = (gone.len(), cut(text, gone));
-    insert(&left, member.node.end - length, lines)
-}
-
-/// The text without an item; a list of nothing says so.
-fn removed(text: &str, list: &Member, item: &Item) -> String {
-    let left = cut(text, line_start(text, item.dash)..item.node.end);
-    if list.node.items().len() == 1 { insert_inline(&left, list.colon, " []") } else { left }
-}
-
-fn insert_inline(text: &str, at: usize, words: &str) -> String {
-    format!("{}{words}{}", &text[..at], &text[at..])
-}
-
 fn wanted(exec: &str) -> Result<Node, String> {
     let mut node = yaml::read(exec)?;
     match &mut node.value {
@@ -207,21 +126,9 @@ fn wanted(exec: &str) -> Result<Node, String> {
     }
 }
 
-fn indented(columns: usize, lines: &str) -> String {
-    lines.lines().map(|line| format!("{}{line}\n", " ".repeat(columns))).collect()
-}
-
-fn line_start(text: &str, at: usize) -> usize {
-    text[..at].rfind('\n').map_or(0, |end| end + 1)
-}
-
-fn column(text: &str, at: usize) -> usize {
-    at - line_start(text, at)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{allow, disallow, read, set_user, unset_user};
+    use super::{read, set_user, unset_user};
 
     const EXEC: &str = "apiVersion: v1\ncommand: /opt/hallpass\nargs: [kubectl, --account, work]\ninstallHint: \"it's not on PATH: # say cargo install\"\n";
 
@@ -308,27 +215,6 @@ mod tests {
             "a: \"open\n",
         ] {
             assert!(set_user(odd, "me", EXEC).is_err(), "{odd}");
-        }
-    }
-
-    #[test]
-    fn a_program_is_permitted_as_those_before_it() {
-        let head = "kind: Preference\ncredentialPluginPolicy: Allowlist\n";
-        for (before, after) in [
-            ("", "credentialPluginAllowlist:\n- command: /opt/hallpass\n"),
-            (
-                "credentialPluginAllowlist:\n  - name: x\n",
-                "credentialPluginAllowlist:\n  - name: x\n  - name: /opt/hallpass\n",
-            ),
-            (
-                "credentialPluginAllowlist:\n- command: x",
-                "credentialPluginAllowlist:\n- command: x\n- command: /opt/hallpass\n",
-            ),
-        ] {
-            let after = format!("{head}{after}");
-            assert_eq!(allow(&format!("{head}{before}"), "/opt/hallpass").as_ref(), Ok(&after));
-            assert_eq!(allow(&after, "/opt/hallpass").as_ref(), Ok(&after), "twice is once");
-            assert!(!disallow(&after, "/opt/hallpass").expect("a list").contains("hallpass"));
         }
     }
 }
