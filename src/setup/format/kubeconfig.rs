@@ -1,8 +1,8 @@
 //! A kubeconfig: whom it would send where, and the plugin of a user
 
 use super::insert::{cut, insert};
-use super::yaml::{self, Item, Member, Node, Value};
-use super::yaml_lists::{added, column, filled, find, indented, insert_inline, line_start, list, removed};
+use super::yaml::lists::{added, column, filled, find, indented, insert_inline, line_start, list, removed};
+use super::yaml::{self, Item, Node, Value};
 
 /// What a kubeconfig says about whom it would send where.
 pub(in crate::setup) struct Kubeconfig {
@@ -53,11 +53,10 @@ pub(in crate::setup) fn read(text: &str) -> Result<Kubeconfig, String> {
     let user = |item: &Item| {
         let user = item.node.member("user");
         let has = |key: &str| user.is_some_and(|user| user.node.member(key).is_some());
-        let is_flow = user.is_some_and(|user| matches!(user.node.value, Value::Flow(_)));
         Some(User {
             name: name(item)?,
             command: item.node.text(&["user", "exec", "command"]).map(str::to_owned),
-            has_credential: is_flow || CREDENTIALS.iter().any(|key| has(key)),
+            has_credential: CREDENTIALS.iter().any(|key| has(key)),
         })
     };
     Ok(Kubeconfig {
@@ -71,45 +70,51 @@ pub(in crate::setup) fn read(text: &str) -> Result<Kubeconfig, String> {
 pub(in crate::setup) fn set_user(text: &str, name: &str, exec: &str) -> Result<String, String> {
     let exec = format!("exec:\n{}", indented(2, exec));
     let whole = format!("- name: {}\n  user:\n{}", yaml::quoted(name), indented(4, &exec));
-    let (root, users) = list(text, "users")?;
-    let Some(users) = users else {
-        let head = if root.is_none() { "apiVersion: v1\nkind: Config\n" } else { "" };
+    let Some(users) = list(text, "users")? else {
+        let is_new = matches!(yaml::read(text)?.value, Value::Null);
+        let head = if is_new { "apiVersion: v1\nkind: Config\n" } else { "" };
         return Ok(insert(text, text.len(), &format!("{head}users:\n{whole}")));
     };
-    let Some(item) = find(&users, name) else { return added(text, &users, &whole) };
-    match item.node.member("user") {
-        Some(Member { node, .. }) if matches!(node.value, Value::Map(_)) => match node.member("exec") {
-            Some(there) if there.node.says(&wanted(&exec)?) => Ok(text.to_owned()),
-            Some(_) => Err(format!("its user `{name}` has a plugin of another kind")),
-            None => {
-                let Value::Map(members) = &node.value else { return Ok(text.to_owned()) };
-                let column = members.first().map_or(0, |member| column(text, member.start));
-                Ok(insert(text, node.end, &indented(column, &exec)))
-            }
-        },
-        Some(member) if matches!(member.node.value, Value::Null | Value::Empty) => {
-            let below = indented(column(text, member.start) + 2, &exec);
-            Ok(filled(text, member, &below))
-        }
-        Some(_) => Err(format!("its user `{name}` is written in one line; write it in several")),
-        None => {
-            let Value::Map(members) = &item.node.value else { return Err("its `users` are no users".to_owned()) };
-            let column = members.first().map_or(2, |member| column(text, member.start));
+    let Some(item) = find(&users, name) else { return Ok(added(text, &users, &whole)) };
+    let user = item.node.member("user");
+    match user.and_then(|user| user.node.member("exec")) {
+        Some(there) if there.node.says(&wanted(&exec)?) => return Ok(text.to_owned()),
+        Some(_) => return Err(format!("its user `{name}` has a plugin of another kind")),
+        None => {}
+    }
+    let one_line = || Err(format!("its user `{name}` is written in one line; write it in several"));
+    let columns = |node: &Node| match &node.value {
+        Value::Map(members) => members.first().map(|member| column(text, member.start)),
+        _ => None,
+    };
+    match (columns(&item.node), user) {
+        _ if item.node.in_brackets => one_line(),
+        (Some(column), None) => {
             Ok(insert(text, item.node.end, &indented(column, &format!("user:\n{}", indented(2, &exec)))))
         }
+        (Some(column), Some(user)) => match &user.node.value {
+            Value::Null | Value::Empty => Ok(filled(text, user, &indented(column + 2, &exec))),
+            Value::Map(_) if !user.node.in_brackets => {
+                Ok(insert(text, user.node.end, &indented(columns(&user.node).unwrap_or(column + 2), &exec)))
+            }
+            _ => one_line(),
+        },
+        (None, _) => Err("its `users` are no users".to_owned()),
     }
 }
 
 /// The text without the plugin, if it is still that one; without the user, if it is `whole`ly ours.
 pub(in crate::setup) fn unset_user(text: &str, name: &str, exec: &str, whole: bool) -> Result<String, String> {
-    let (_, users) = list(text, "users")?;
-    let Some(users) = users else { return Ok(text.to_owned()) };
+    let Some(users) = list(text, "users")? else { return Ok(text.to_owned()) };
     let Some(item) = find(&users, name) else { return Ok(text.to_owned()) };
     let Some(user) = item.node.member("user") else { return Ok(text.to_owned()) };
     let ours = wanted(&format!("exec:\n{}", indented(2, exec)))?;
     let Some(there) = user.node.member("exec").filter(|there| there.node.says(&ours)) else {
         return Ok(text.to_owned()); // somebody else's by now
     };
+    if item.node.in_brackets || user.node.in_brackets {
+        return Err(format!("its user `{name}` is written in one line"));
+    }
     let alone = |node: &Node, keys: usize| matches!(&node.value, Value::Map(members) if members.len() == keys);
     if whole && alone(&user.node, 1) && alone(&item.node, 2) {
         return Ok(removed(text, &users, item));
@@ -204,6 +209,8 @@ mod tests {
             "a: 1\n---\nb: 2\n",
             "users: [{name: x}]\n",
             "users:\n- name: me\n  user: {token: x}\n",
+            "users:\n- {name: me, user: {token: x}}\n",
+            "users:\n- name: me\n  user: {token: x\n    }\n",
             "users: word\n",
             "a: b\n  c: d\n",
             "a: long\n  b: c\n",

@@ -1,13 +1,12 @@
 //! kubectl's own preferences: which plugins it may start
 
 use super::insert::insert;
+use super::yaml::lists::{added, list, removed};
 use super::yaml::{self, Item};
-use super::yaml_lists::{added, list, removed};
 
 /// The text with this program among those that kubectl may start.
 pub(in crate::setup) fn allow(text: &str, program: &str) -> Result<String, String> {
-    let (_, allowed) = list(text, ALLOWED)?;
-    let Some(allowed) = allowed else {
+    let Some(allowed) = list(text, ALLOWED)? else {
         return Ok(insert(text, text.len(), &format!("{ALLOWED}:\n- command: {}\n", yaml::quoted(program))));
     };
     if allowed.node.items().iter().any(|item| permits(item, program)) {
@@ -16,12 +15,11 @@ pub(in crate::setup) fn allow(text: &str, program: &str) -> Result<String, Strin
     // kubectl 1.35 has another word for it.
     let old = allowed.node.items().first().is_some_and(|item| item.node.member("name").is_some());
     let key = if old { "name" } else { "command" };
-    added(text, &allowed, &format!("- {key}: {}\n", yaml::quoted(program)))
+    Ok(added(text, &allowed, &format!("- {key}: {}\n", yaml::quoted(program))))
 }
 
 pub(in crate::setup) fn disallow(text: &str, program: &str) -> Result<String, String> {
-    let (_, allowed) = list(text, ALLOWED)?;
-    let Some(allowed) = allowed else { return Ok(text.to_owned()) };
+    let Some(allowed) = list(text, ALLOWED)? else { return Ok(text.to_owned()) };
     let item = allowed.node.items().iter().find(|item| permits(item, program));
     Ok(item.map_or_else(|| text.to_owned(), |item| removed(text, &allowed, item)))
 }

@@ -8,4 +8,3 @@ pub(super) mod kuberc;
 pub(super) mod sections;
 pub(super) mod toml;
 pub(super) mod yaml;
-mod yaml_lists;

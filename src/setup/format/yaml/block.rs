@@ -1,86 +1,7 @@
-//! Block-style YAML, as kubectl and people write it: where everything stands
-//!
-//! No more than is needed to change a list in place. What it does not know for certain (anchors, tags, text over several
-//! lines, several documents) is an error, and the file is left alone.
+//! YAML in lines, further in or further out
 
-use std::ops::Range;
-
-#[derive(Debug)]
-pub(in crate::setup) enum Value {
-    Null,
-    Text(String),
-    /// `{}` or `[]`.
-    Empty,
-    /// `[a, b]`: words; anything else between brackets has none.
-    Flow(Option<Vec<String>>),
-    List(Vec<Item>),
-    Map(Vec<Member>),
-}
-
-#[derive(Debug)]
-pub(in crate::setup) struct Node {
-    pub(in crate::setup) value: Value,
-    /// The bytes of a value that stands on the line of its key.
-    pub(in crate::setup) at: Range<usize>,
-    /// Behind its last line.
-    pub(in crate::setup) end: usize,
-}
-
-#[derive(Debug)]
-pub(in crate::setup) struct Item {
-    pub(in crate::setup) dash: usize,
-    pub(in crate::setup) node: Node,
-}
-
-#[derive(Debug)]
-pub(in crate::setup) struct Member {
-    pub(in crate::setup) key: String,
-    /// Where the key begins, and what is behind its colon.
-    pub(in crate::setup) start: usize,
-    pub(in crate::setup) colon: usize,
-    pub(in crate::setup) node: Node,
-}
-
-impl Node {
-    pub(in crate::setup) fn member(&self, key: &str) -> Option<&Member> {
-        let Value::Map(members) = &self.value else { return None };
-        members.iter().find(|member| member.key == key)
-    }
-
-    pub(in crate::setup) fn items(&self) -> &[Item] {
-        if let Value::List(items) = &self.value { items } else { &[] }
-    }
-
-    /// The text below these keys.
-    pub(in crate::setup) fn text(&self, keys: &[&str]) -> Option<&str> {
-        match (keys.split_first(), &self.value) {
-            (Some((key, rest)), _) => self.member(key)?.node.text(rest),
-            (None, Value::Text(text)) => Some(text),
-            (None, _) => None,
-        }
-    }
-
-    /// A list of words, in either style.
-    fn words(&self) -> Option<Vec<&str>> {
-        match &self.value {
-            Value::Flow(words) => words.as_ref().map(|words| words.iter().map(String::as_str).collect()),
-            Value::List(items) => items.iter().map(|item| item.node.text(&[])).collect(),
-            _ => None,
-        }
-    }
-
-    /// Whether all that another node says is said here too, in whichever order and style.
-    pub(in crate::setup) fn says(&self, other: &Self) -> bool {
-        match &other.value {
-            Value::Map(members) => {
-                members.iter().all(|member| self.member(&member.key).is_some_and(|here| here.node.says(&member.node)))
-            }
-            Value::List(_) | Value::Flow(_) => other.words().is_some() && self.words() == other.words(),
-            Value::Text(text) => self.text(&[]) == Some(text),
-            Value::Null | Value::Empty => matches!(self.value, Value::Null | Value::Empty),
-        }
-    }
-}
+use super::inline::{collection, plain};
+use super::node::{Item, Member, Node, Value};
 
 /// Columns; a level of the outline is a level of calls.
 const DEEPEST: usize = 256;
@@ -104,7 +25,7 @@ pub(in crate::setup) fn read(text: &str) -> Result<Node, String> {
     let mut lines = lines(text)?;
     let mut at = 0;
     if lines.is_empty() {
-        return Ok(Node { value: Value::Null, at: 0..0, end: text.len() });
+        return Ok(Node { value: Value::Null, at: 0..0, end: text.len(), in_brackets: false });
     }
     let node = block(&mut lines, &mut at)?;
     lines.get(at).map_or(Ok(node), |line| Err(line.odd()))
@@ -182,7 +103,12 @@ fn block(lines: &mut [Line<'_>], at: &mut usize) -> Result<Node, String> {
                     while lines.get(*at).is_some_and(|below| below.indent > line.indent) {
                         *at += 1;
                     }
-                    Node { value: Value::Text(String::new()), at: colon..colon, end: lines[*at - 1].next }
+                    Node {
+                        value: Value::Text(String::new()),
+                        at: colon..colon,
+                        end: lines[*at - 1].next,
+                        in_brackets: false,
+                    }
                 }
                 Some(_) => scalar(lines, at, line.indent, &rest)?,
             };
@@ -197,7 +123,7 @@ fn block(lines: &mut [Line<'_>], at: &mut usize) -> Result<Node, String> {
         }
     }
     let value = if first.is_item() { Value::List(items) } else { Value::Map(members) };
-    Ok(Node { value, at: first.start..first.start, end })
+    Ok(Node { value, at: first.start..first.start, end, in_brackets: false })
 }
 
 /// What stands further in than a line; a key's list may begin as far out as the key.
@@ -206,7 +132,7 @@ fn below(lines: &mut [Line<'_>], at: &mut usize, line: &Line<'_>, colon: usize, 
         Some(next) if next.indent > line.indent || (is_key && next.indent == line.indent && next.is_item()) => {
             if next.is_item() || key(next.text).is_some() { block(lines, at) } else { Err(next.odd()) }
         }
-        _ => Ok(Node { value: Value::Null, at: colon..colon, end: line.next }),
+        _ => Ok(Node { value: Value::Null, at: colon..colon, end: line.next, in_brackets: false }),
     }
 }
 
@@ -241,15 +167,12 @@ fn scalar(lines: &[Line<'_>], at: &mut usize, indent: usize, line: &Line<'_>) ->
     }
     let text = text.as_str();
     let value = match first {
-        '{' if inside(text, '{', '}') == Some("") => Value::Empty,
-        '[' if inside(text, '[', ']') == Some("") => Value::Empty,
-        '{' => inside(text, '{', '}').map(|_| Value::Flow(None)).ok_or_else(|| line.odd())?,
-        '[' => Value::Flow(words(inside(text, '[', ']').ok_or_else(|| line.odd())?)),
+        '{' | '[' => collection(text).ok_or_else(|| line.odd())?,
         '&' | '*' | '!' | '%' | '@' | '`' | '?' => return Err(line.odd()),
         _ if text == "~" || text == "null" => Value::Null,
         _ => Value::Text(plain(text).ok_or_else(|| line.odd())?),
     };
-    Ok(Node { value, at: line.start..end, end: next })
+    Ok(Node { value, at: line.start..end, end: next, in_brackets: matches!(first, '{' | '[') })
 }
 
 /// What stands before a comment. Behind quotes and brackets there can be nothing else; inside them it is no comment.
@@ -263,39 +186,4 @@ fn without_comment(text: &str) -> &str {
     let before = |at: usize| text[..at].trim_end();
     let is_end = |at: &usize| close.is_none_or(|close| before(*at).len() > 1 && before(*at).ends_with(close));
     text.find(" #").filter(is_end).map_or(text, before)
-}
-
-fn inside(text: &str, open: char, close: char) -> Option<&str> {
-    text.strip_prefix(open)?.strip_suffix(close).map(str::trim)
-}
-
-/// The words between brackets; none if they are more than words.
-fn words(text: &str) -> Option<Vec<String>> {
-    if text.contains(['[', '{', ']', '}']) {
-        return None;
-    }
-    text.split(',').map(|word| plain(word.trim())).collect()
-}
-
-fn plain(text: &str) -> Option<String> {
-    match text.chars().next()? {
-        '"' => serde_json::from_str(text).ok(),
-        '\'' => {
-            let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
-            let bare = inner.replace("''", "");
-            (!bare.contains('\'')).then(|| inner.replace("''", "'"))
-        }
-        _ => Some(text.to_owned()),
-    }
-}
-
-/// A text as YAML: plain where it can be nothing else.
-pub(in crate::setup) fn quoted(text: &str) -> String {
-    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "._-/@+".contains(letter);
-    let words = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
-    let is_plain = text
-        .starts_with(|first: char| first.is_ascii_alphabetic() || first == '/' || text.starts_with("--"))
-        && text.chars().all(is_letter)
-        && !words.contains(&text.to_ascii_lowercase().as_str());
-    if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
