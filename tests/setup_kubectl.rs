@@ -121,6 +121,7 @@ fn a_new_file_is_private_and_a_list_of_files_is_searched() {
 #[test]
 fn what_cannot_be_changed_for_certain_is_left_alone() {
     let world = world();
+    let taken = "- {name: theirs, context: {cluster: other, user: hallpass-work}}\n- {name: also, context: {cluster: other, user: x}}\n";
     for (odd, words) in [
         ("{\"kind\": \"Config\", \"users\": []}", "JSON"),
         ("kind: Config\nusers: &all\n- name: x\n", "line 2"),
@@ -128,6 +129,11 @@ fn what_cannot_be_changed_for_certain_is_left_alone() {
         ("kind: Config\n---\nkind: Config\n", "line 2"),
         ("kind: Config\nusers: [{name: x}]\n", "`users`"),
         ("clusters:\n- name: a\n  cluster:\n    server: https://other.example.com\n", "serves"),
+        // What we wired is taken elsewhere by now, on one line: the token would go along.
+        (
+            &config("", &[("prod", "prod", "x")]).replace("contexts:\n", &format!("contexts:\n{taken}")),
+            "context theirs",
+        ),
     ] {
         put(&world, "config", odd);
         world.run(&["setup", "kubectl"]).refused(&[10], &["/.kube/config", words, "hint"]);

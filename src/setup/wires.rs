@@ -144,7 +144,7 @@ pub(super) fn folder(variable: &str, under_home: &str, path: &str) -> Result<Pat
 }
 
 /// For a shell: `'/opt/my tools/hallpass'`, in quotes only where it needs them.
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
