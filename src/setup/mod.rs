@@ -188,20 +188,20 @@ fn page(tool: &Tool, sheet: &Sheet, noted: Option<&Noted>) -> Result<(Page, Opti
     if stands && noted.is_none_or(no_others) {
         return Ok((page(old.clone()), noted.cloned()));
     }
-    let (mut after, mut new) = (before.clone().unwrap_or_default(), Vec::new());
     let refused = |why: String| {
         let hint = format!("write it by hand: `integrations/{}` shows it", recipe::folder(tool.name));
         fail_hint(Exit::Config, format!("`{}`: {why}", file.display()), hint)
     };
+    let (mut after, mut steps) = (before.clone().unwrap_or_default(), Vec::new());
     for edit in edits {
         let put = edit.put(&after, tool.name).map_err(refused)?;
         if put != after {
-            new.push(edit.clone());
+            steps.push((edit.clone(), put.clone()));
         }
         after = put;
     }
     check(&after).map_err(refused)?;
-    let noted = (!new.is_empty()).then(|| Noted::of(file, before.as_deref(), &after, new));
+    let noted = (!steps.is_empty()).then(|| Noted::of(file, before.as_deref(), steps));
     let after = (noted.is_some() || before.is_some()).then_some(after);
     Ok((page(after), noted))
 }

@@ -28,53 +28,51 @@ pub(super) struct Noted {
     pub(super) file: PathBuf,
     /// There was a file before.
     existed: bool,
-    /// The byte at which the two differ.
-    at: usize,
-    inserted: String,
-    removed: String,
+    /// One for each edit: what stands between them may be secret, and is nobody's to keep.
+    hunks: Vec<Hunk>,
     /// Of the whole file as it was written.
     checksum: u64,
     pub(super) edits: Vec<Edit>,
 }
 
+/// The difference between two texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Hunk {
+    /// The byte at which it begins.
+    at: usize,
+    inserted: String,
+    removed: String,
+}
+
 impl Noted {
-    /// The difference between two texts.
-    pub(super) fn of(file: &Path, before: Option<&str>, after: &str, edits: Vec<Edit>) -> Self {
-        let old = before.unwrap_or_default();
-        let mut at = old.bytes().zip(after.bytes()).take_while(|(a, b)| a == b).count();
-        while !old.is_char_boundary(at) || !after.is_char_boundary(at) {
-            at -= 1;
+    /// What became of a text, edit by edit.
+    pub(super) fn of(file: &Path, before: Option<&str>, steps: Vec<(Edit, String)>) -> Self {
+        let mut text = before.unwrap_or_default().to_owned();
+        let (mut hunks, mut edits) = (Vec::new(), Vec::new());
+        for (edit, after) in steps {
+            hunks.push(Hunk::of(&text, &after));
+            edits.push(edit);
+            text = after;
         }
-        let rest = |text: &str| text.len() - at;
-        let mut tail = old.bytes().rev().zip(after.bytes().rev()).take_while(|(a, b)| a == b).count();
-        tail = tail.min(rest(old)).min(rest(after));
-        while !old.is_char_boundary(old.len() - tail) || !after.is_char_boundary(after.len() - tail) {
-            tail -= 1;
-        }
-        Self {
-            file: file.to_owned(),
-            existed: before.is_some(),
-            at,
-            inserted: after[at..after.len() - tail].to_owned(),
-            removed: old[at..old.len() - tail].to_owned(),
-            checksum: store::checksum(after.as_bytes()),
-            edits,
-        }
+        let checksum = store::checksum(text.as_bytes());
+        Self { file: file.to_owned(), existed: before.is_some(), hunks, checksum, edits }
     }
 
     /// The file without us: as it was before, to the byte, if nobody touched it since or what came stands there as it was
     /// written; else with each of our edits taken out. `None`: there was no file.
     pub(super) fn undo(&self, text: &str, tool: &str) -> Result<Option<String>, String> {
-        let at = if store::checksum(text.as_bytes()) == self.checksum {
-            if !self.existed {
-                return Ok(None);
+        let untouched = store::checksum(text.as_bytes()) == self.checksum;
+        if untouched && !self.existed {
+            return Ok(None);
+        }
+        if untouched || self.edits.iter().all(|edit| edit.stands(text, tool)) {
+            let undone = self.hunks.iter().rev().try_fold(text.to_owned(), |text, hunk| {
+                let at = if untouched { Some(hunk.at) } else { hunk.place(&text) };
+                hunk.undo(&text, at?)
+            });
+            if let Some(before) = undone {
+                return Ok((self.existed || !before.is_empty()).then_some(before));
             }
-            Some(self.at)
-        } else {
-            self.place(text, tool)
-        };
-        if let Some(before) = at.and_then(|at| self.exchange(text, at)) {
-            return Ok((self.existed || !before.is_empty()).then_some(before));
         }
         let mut left = text.to_owned();
         for edit in self.edits.iter().rev() {
@@ -82,10 +80,27 @@ impl Noted {
         }
         Ok(Some(left))
     }
+}
+
+impl Hunk {
+    fn of(old: &str, new: &str) -> Self {
+        let mut at = old.bytes().zip(new.bytes()).take_while(|(a, b)| a == b).count();
+        while !old.is_char_boundary(at) || !new.is_char_boundary(at) {
+            at -= 1;
+        }
+        let rest = |text: &str| text.len() - at;
+        let mut tail = old.bytes().rev().zip(new.bytes().rev()).take_while(|(a, b)| a == b).count();
+        tail = tail.min(rest(old)).min(rest(new));
+        while !old.is_char_boundary(old.len() - tail) || !new.is_char_boundary(new.len() - tail) {
+            tail -= 1;
+        }
+        let (inserted, removed) = (new[at..new.len() - tail].to_owned(), old[at..old.len() - tail].to_owned());
+        Self { at, inserted, removed }
+    }
 
     /// Where what came stands, if it can be nowhere else.
-    fn place(&self, text: &str, tool: &str) -> Option<usize> {
-        if self.inserted.is_empty() || !self.edits.iter().all(|edit| edit.stands(text, tool)) {
+    fn place(&self, text: &str) -> Option<usize> {
+        if self.inserted.is_empty() {
             return None;
         }
         let mut found = text.match_indices(self.inserted.as_str()).map(|(at, _)| at);
@@ -94,7 +109,7 @@ impl Noted {
     }
 
     /// What went in place of what came.
-    fn exchange(&self, text: &str, at: usize) -> Option<String> {
+    fn undo(&self, text: &str, at: usize) -> Option<String> {
         let (head, rest) = text.split_at_checked(at)?;
         let tail = rest.strip_prefix(self.inserted.as_str())?;
         let before = format!("{head}{}", self.removed);
@@ -152,11 +167,16 @@ fn read(path: &Path) -> Result<Option<Note>> {
 #[cfg(test)]
 mod tests {
     use super::super::edit::Edit;
+    use super::super::format::sections::Syntax;
     use super::Noted;
     use std::path::Path;
 
-    fn noted(before: Option<&str>, after: &str, edits: Vec<Edit>) -> Noted {
-        Noted::of(Path::new("f"), before, after, edits)
+    /// With an edit that says no more than that.
+    fn noted(before: Option<&str>, after: &str) -> Noted {
+        let edit = Edit::Permit { program: String::new() };
+        let mut noted = Noted::of(Path::new("f"), before, vec![(edit, after.to_owned())]);
+        noted.edits.clear();
+        noted
     }
 
     #[test]
@@ -169,24 +189,38 @@ mod tests {
             ("a=1\n", "a=2\n"),
             ("aa", "aaa"),
         ] {
-            let note = noted(Some(before), after, Vec::new());
+            let note = noted(Some(before), after);
             assert_eq!(note.undo(after, "git"), Ok(Some(before.to_owned())), "{before:?} {after:?}");
         }
-        assert_eq!(noted(None, "x\n", Vec::new()).undo("x\n", "git"), Ok(None), "there was none");
+        assert_eq!(noted(None, "x\n").undo("x\n", "git"), Ok(None), "there was none");
         // With somebody's edits elsewhere.
-        let note = noted(Some("a\nb\n"), "a\nours\nb\n", Vec::new());
+        let note = noted(Some("a\nb\n"), "a\nours\nb\n");
         assert_eq!(note.undo("a\nours\nb\nc\n", "git"), Ok(Some("a\nb\nc\n".to_owned())));
         assert_eq!(note.undo("z\na\nours\nb\n", "git"), Ok(Some("z\na\nb\n".to_owned())));
-        let note = noted(Some("a"), "a\nours\n", Vec::new());
+        let note = noted(Some("a"), "a\nours\n");
         assert_eq!(note.undo("a\nours\nmine\n", "git"), Ok(Some("a\nmine\n".to_owned())), "two lines stay two");
-        assert_eq!(noted(None, "x\n", Vec::new()).undo("x\ny\n", "git"), Ok(Some("y\n".to_owned())));
+        assert_eq!(noted(None, "x\n").undo("x\ny\n", "git"), Ok(Some("y\n".to_owned())));
+    }
+
+    #[test]
+    fn what_stands_between_two_edits_is_not_kept() {
+        let line = |section: &str| Edit::line(Syntax::Plain, section, "k", "v");
+        let (before, between) = ("[a]\n[b]\npass = secret\n[c]\n", "[a]\nk = v\n[b]\npass = secret\n[c]\n");
+        let after = format!("{between}k = v\n");
+        let steps = vec![(line("a"), between.to_owned()), (line("c"), after.clone())];
+        let note = Noted::of(Path::new("f"), Some(before), steps);
+        assert!(!serde_json::to_string(&note).expect("JSON").contains("secret"));
+        assert_eq!(note.undo(&after, "rclone"), Ok(Some(before.to_owned())));
+        let edited = after.replace("secret", "other");
+        assert_eq!(note.undo(&edited, "rclone"), Ok(Some(before.replace("secret", "other"))));
     }
 
     /// The bytes that came also stand where somebody else wrote them: the edit says which are ours.
     #[test]
     fn what_is_somebody_elses_is_not_taken_for_ours() {
         let edit = Edit::Member { path: vec!["a".to_owned()], value: "\"x\"".to_owned() };
-        let note = noted(Some("{\"a\": \"y\"}"), "{\"a\": \"x\"}", vec![edit]);
+        let steps = vec![(edit, "{\"a\": \"x\"}".to_owned())];
+        let note = Noted::of(Path::new("f"), Some("{\"a\": \"y\"}"), steps);
         let edited = "{\"a\": \"mine\", \"b\": \"x\"}";
         assert_eq!(note.undo(edited, "docker"), Ok(Some(edited.to_owned())));
     }
