@@ -176,6 +176,27 @@ fn what_somebody_has_chosen_stays() {
         fs::remove_file(world.path("home").join(file)).unwrap();
     }
     world.run(&["setup", "google"]).refused(&[10], &["GOOGLE_APPLICATION_CREDENTIALS"]);
+    // Keys in the other file of the AWS tools go before any command.
+    put(&world, ".aws/credentials", "[work]\naws_access_key_id = x\n");
+    world.run(&["setup", "aws"]).refused(&[10], &["credentials", "`work`"]);
+    assert_eq!(get(&world, ".aws/config"), None);
+}
+
+/// `--config FILE` is handed on where a command takes arguments, and said where it does not.
+#[test]
+fn another_configuration_is_handed_on_or_named() {
+    let world = world();
+    let other = world.path("home/other.toml");
+    fs::rename(world.config_file(), &other).unwrap();
+    let other = other.to_str().unwrap();
+    world.run(&["--config", other, "setup", "aws"]).expect(0);
+    let command = format!("credential_process = {} --config {other} aws --account work\n", us());
+    assert!(get(&world, ".aws/config").unwrap().ends_with(&command));
+    world.run(&["--config", other, "setup", "kubectl"]).expect(0);
+    let args = format!("args: [--config, {other}, kubectl, --account, work]\n");
+    assert!(get(&world, ".kube/config").unwrap().contains(&args));
+    put(&world, ".cargo/config.toml", "[registries.corp]\nindex = \"sparse+https://crates.example.com/\"\n");
+    world.run(&["--config", other, "setup", "cargo"]).expect(0).says(&["HALLPASS_CONFIG", other]);
 }
 
 #[test]

@@ -26,6 +26,9 @@ const OTHER_WAYS: [&str; 7] = [
 pub(in crate::setup) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
     let file = set("AWS_CONFIG_FILE").map_or_else(|| home(".aws/config"), |file| Ok(PathBuf::from(file)))?;
     let there = sections::read(&(wires.texts)(&file)?, Syntax::Ini).map_err(|why| unreadable(&file, &why))?;
+    let keys =
+        set("AWS_SHARED_CREDENTIALS_FILE").map_or_else(|| home(".aws/credentials"), |file| Ok(PathBuf::from(file)))?;
+    let with_keys = sections::read(&(wires.texts)(&keys)?, Syntax::Ini).unwrap_or_default(); // not ours to complain of
     let mut edits = Vec::new();
     for served in wires.accounts.iter().filter(|served| served.has_role) {
         let name = &served.account.name;
@@ -34,6 +37,9 @@ pub(in crate::setup) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
         let other = section.and_then(|section| OTHER_WAYS.iter().find(|key| section.get(key).is_some()));
         if let Some(key) = other {
             return Err(taken(&file, &profile, key));
+        }
+        if with_keys.iter().any(|section| section.name == *name) {
+            return Err(taken(&keys, name, "aws_access_key_id"));
         }
         let command = command(wires, name)?;
         edits.push(Edit::line(Syntax::Ini, &profile, "credential_process", &command));
