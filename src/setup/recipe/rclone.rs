@@ -12,6 +12,7 @@ use super::super::wires::{Wires, Wiring, folder, home};
 use super::unreadable;
 use crate::failure::fail_hint;
 use crate::paths::set;
+use crate::shown::shown;
 
 pub(in crate::setup) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
     let file = file()?;
@@ -33,7 +34,9 @@ pub(in crate::setup) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
             continue;
         }
         match ["pass", "bearer_token"].into_iter().find(|key| section.get(key).is_some_and(|value| !value.is_empty())) {
-            Some(key) => wiring.says.push(format!("remote `{}` is left as it is: it has `{key}`", section.name)),
+            Some(key) => {
+                wiring.says.push(format!("remote `{}` is left as it is: it has `{key}`", shown(&section.name)))
+            }
             None => {
                 let command = wires.plain("rclone", &["get", url])?;
                 edits.push(Edit::line(Syntax::Plain, &section.name, "bearer_token_command", &command));
