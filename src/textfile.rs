@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
@@ -36,7 +36,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
 
 /// Writes a file in one step. A link keeps pointing where it does.
 pub(crate) fn write(path: &Path, text: &str, mode: Mode) -> Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = target(path);
     let broken = |why: std::io::Error| fail(Exit::Config, format!("`{}` cannot be written: {why}", path.display()));
     let mut aside = target.clone().into_os_string();
     aside.push(format!(".{}", std::process::id()));
@@ -50,6 +50,12 @@ pub(crate) fn write(path: &Path, text: &str, mode: Mode) -> Result<()> {
         let _ = fs::remove_file(&aside); // what is left of it is of use to nobody
     }
     written.map_err(broken)
+}
+
+/// Where a path leads, through links; a link may lead to what is not there yet.
+pub(crate) fn target(path: &Path) -> PathBuf {
+    let leads = || path.parent().unwrap_or(path).join(fs::read_link(path).unwrap_or_else(|_| path.to_owned()));
+    fs::canonicalize(path).unwrap_or_else(|_| leads())
 }
 
 /// Removes a file that may not be there.

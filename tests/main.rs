@@ -107,6 +107,12 @@ mod secret_service;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod setup;
+#[cfg(target_os = "linux")]
+mod setup_files;
+#[cfg(target_os = "linux")]
+mod setup_kubectl;
+#[cfg(target_os = "linux")]
+mod setup_whole;
 #[cfg(unix)]
 mod shell;
 #[cfg(unix)]

@@ -81,9 +81,9 @@ pub(super) enum Command {
     Connect(Connect),
     /// List the tenants of the account, or choose one
     Tenants(Tenants),
-    /// Write what a tool needs into its configuration
+    /// Write what a tool needs into its configuration, and leave the rest as it is
     Setup(Setup),
-    /// Take it out again
+    /// Take it out again: the file is as it was before
     Unsetup(Unsetup),
     /// Print what a shell needs to complete our command lines
     Completions {
@@ -267,7 +267,7 @@ pub(super) struct Named {
 
 #[derive(Args)]
 pub(super) struct Setup {
-    /// The tool
+    /// The tool: git, kubectl, docker, cargo, aws, pip and more; `--list` names them
     #[arg(required_unless_present = "list")]
     pub(super) tool: Option<String>,
     /// Only show what would be written
