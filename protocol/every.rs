@@ -71,7 +71,7 @@ fn pass(token: &str) -> impl Fn(&Request) -> Reply {
                 let keys = serde_json::json!({ "AccessKeyId": "a", "SecretAccessKey": token, "SessionToken": "t" });
                 (Kind::Aws, keys.to_string())
             }
-            Kinds::Access | Kinds::Either => (Kind::Bearer, token.to_owned()),
+            Kinds::Access | Kinds::Vault | Kinds::Either => (Kind::Bearer, token.to_owned()),
         };
         Reply::Pass(Box::new(Credential { kind, ..Credential::example(&value) }))
     }

@@ -234,6 +234,8 @@ pub enum Kinds {
     Id,
     /// Keys of AWS, which are bought with an id_token.
     Aws,
+    /// A token of Vault, bought where the account logs in there; else an access token and nothing else.
+    Vault,
     /// Either is legal here: the account's `hand_out` decides, else an id_token where the session has one.
     Either,
 }

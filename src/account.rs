@@ -112,6 +112,10 @@ pub(crate) struct Client {
     /// The role at AWS that its id_token may take, and the token service that gives it.
     pub(crate) aws_role_arn: Option<String>,
     pub(crate) aws_sts_endpoint: Option<String>,
+    /// The JWT auth method of Vault where it logs in with its token, the role it takes there, and their namespace.
+    pub(crate) vault_mount: Option<String>,
+    pub(crate) vault_role: Option<String>,
+    pub(crate) vault_namespace: Option<String>,
     pub(crate) flow: Flow,
     pub(crate) redirect_uri: Option<String>,
     pub(crate) redirect_ports: Vec<u16>,

@@ -18,14 +18,13 @@ use crate::account::Account;
 use crate::choice::{Choice, Rule};
 use crate::clock::now;
 use crate::failure::{self, fail_hint};
-use crate::kept::Shop;
 use crate::need::{Need, is_refused, no_such_token};
 use crate::paths::Paths;
 use crate::renew::Renewal;
 use crate::shown::shown;
 use crate::store::{self, Stored};
-use crate::sts::Role;
 use crate::token::{Freshness, Session, Token, TokenKind, Wants};
+use crate::trade::Trade;
 use crate::{claims, config, kept, routes};
 
 /// Who asks, beside what they ask.
@@ -67,18 +66,22 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
         (Choice::Missing(Some(why)), Target::Place(_)) => return Ok(Reply::Missing(Some(why))),
         (Choice::Missing(Some(why)), _) => return Ok(Reply::Failed(why)),
     };
+    match request.kinds {
+        Kinds::Aws | Kinds::Vault => bought(caller, request, &rule),
+        _ => of_account(caller, request, &rule),
+    }
+}
+
+fn of_account(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Reply> {
     match &request.verb {
-        Verb::Get if request.kinds == Kinds::Aws => {
-            aws(caller, request, &rule).map(|credential| Reply::Pass(Box::new(credential)))
-        }
-        Verb::Get => get(caller, request, &rule).map(|credential| Reply::Pass(Box::new(credential))),
-        Verb::Store(kept) if is_our_own(caller, &rule, &kept.secret) => Ok(Reply::Done), // coming back
+        Verb::Get => get(caller, request, rule).map(|credential| Reply::Pass(Box::new(credential))),
+        Verb::Store(kept) if is_our_own(caller, rule, &kept.secret) => Ok(Reply::Done), // coming back
         Verb::Store(_) => {
             let name = &rule.account.name;
             Ok(Reply::Unsupported(format!("account `{name}` is signed in to, not stored: `hallpass login {name}`")))
         }
         Verb::Erase(Some(secret)) => {
-            caller.renewal(&rule, now()).mark_refused(secret)?;
+            caller.renewal(rule, now()).mark_refused(secret)?;
             Ok(Reply::Done)
         }
         // Never a logout: other tools live on that session too.
@@ -90,45 +93,23 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
     }
 }
 
-/// Keys of AWS: those that were bought before, while they have life enough left, else new ones for an id_token.
-fn aws(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential> {
-    let account = &rule.account;
+/// What is bought with the account's token, where that is what the door wants.
+fn bought(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Reply> {
     let config = config::load(caller.paths)?;
-    let client = config.account(&account.name).map(|(_, client)| client.clone()).unwrap_or_default();
-    let role = Role::of(&account.name, &client)?;
-    let stored = look(&caller.paths.data, &account.name, rule.sealed)?;
-    let session = stored.as_ref().map(|stored| &stored.value);
-    let shop = Shop { paths: caller.paths, rule, min_life: request.min_life.unwrap_or(account.leeway) };
-    let owner = |session: &Session| format!("{} {}", session.signed_in_at, role.arn);
-    let known = session.filter(|session| role.place().is_ok_and(|place| session.covers(&place)));
-    let has = |seconds| known.and_then(|session| shop.has(&owner(session), seconds));
-    let buy = || {
-        // To that place and nowhere else: it must be among those that the session was made for.
-        let target = Target::Place(role.place()?);
-        let ask = Request { kinds: Kinds::Id, min_life: None, target, ..request.clone() };
-        let id_token = get(caller, &ask, rule)?;
-        let session = look(&caller.paths.data, &account.name, rule.sealed)?.map(|stored| stored.value);
-        let who = session.as_ref().and_then(|session| session.identity.as_deref());
-        let owner = session.as_ref().map(owner).unwrap_or_default();
-        shop.buy(&owner, || role.assume(&id_token.secret, who))
+    let client = config.account(&rule.account.name).map(|(_, client)| client.clone()).unwrap_or_default();
+    let own = Request { kinds: Kinds::Access, ..request.clone() };
+    let Some(trade) = Trade::of(caller.paths, rule, &client, caller.command, request)? else {
+        return of_account(caller, &own, rule);
     };
-    let bought = match has(shop.min_life).map_or_else(buy, Ok) {
-        // While nobody can be reached, the old ones do as long as they last.
-        Err(why) if failure::of(&why).exit == Exit::Network => has(account.leeway).ok_or(why)?,
-        bought => bought?,
-    };
-    Ok(Credential {
-        account: account.name.clone(),
-        username: String::new(),
-        secret: bought.secret,
-        kind: Kind::Aws,
-        // Not less `min_life`: its clients ask again long before the end, and must then find newer ones.
-        expires_at: Some(bought.expires_at.saturating_sub(account.leeway)),
-        id: String::new(),
-        form: account.form.into(),
-        headers: Vec::new(),
-        rule: String::new(),
-    })
+    match &request.verb {
+        Verb::Get => {
+            let credential = trade.answer(request, |ask| get(caller, ask, rule))?;
+            Ok(Reply::Pass(Box::new(credential)))
+        }
+        Verb::Store(kept) if trade.is_ours(&kept.secret) => Ok(Reply::Done),
+        Verb::Erase(_) => trade.forget().map(|()| Reply::Done),
+        _ => of_account(caller, &own, rule),
+    }
 }
 
 /// Whether a tool brings back what it was given here.

@@ -11,9 +11,10 @@ use hallpass_protocol::time::from_rfc3339;
 use serde_json::{Value, json};
 
 use crate::account::Client;
+use crate::bought::Bought;
+use crate::clock::now;
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
-use crate::kept::Bought;
 use crate::shown::printable;
 
 /// The service that answers for all regions.
@@ -112,7 +113,7 @@ fn keys(body: &[u8]) -> Option<Bought> {
         "SecretAccessKey": field("SecretAccessKey")?,
         "SessionToken": field("SessionToken")?,
     });
-    Some(Bought { secret: Secret::new(keys.to_string()), expires_at })
+    Some(Bought { secret: Secret::new(keys.to_string()), obtained_at: now(), expires_at: Some(expires_at) })
 }
 
 /// The text of the first element of this name; the values we look for have nothing that XML would escape.
@@ -136,7 +137,7 @@ mod tests {
             {"AccessKeyId":"ASIA1","SecretAccessKey":"s/+=","SessionToken":"t1","Expiration":1.795350896E9}}}}"#;
         for text in [xml, json] {
             let bought = keys(text.as_bytes()).expect(text);
-            assert_eq!((bought.secret.expose(), bought.expires_at), (want, 1_795_350_896));
+            assert_eq!((bought.secret.expose(), bought.expires_at), (want, Some(1_795_350_896)));
         }
         for odd in ["", "{}", "<AccessKeyId>a</AccessKeyId>", &xml.replace("t1", "&amp;"), &xml.replace("2026", "x")] {
             assert!(keys(odd.as_bytes()).is_none(), "{odd}");

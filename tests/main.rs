@@ -135,6 +135,8 @@ mod tools_prints;
 #[cfg(target_os = "linux")]
 mod tools_terminal;
 #[cfg(unix)]
+mod tools_vault;
+#[cfg(unix)]
 mod warmhub;
 #[cfg(unix)]
 mod whet;

@@ -53,6 +53,9 @@ const KEYS: &[&str] = &[
     "exec",
     "aws_role_arn",
     "aws_sts_endpoint",
+    "vault_mount",
+    "vault_role",
+    "vault_namespace",
 ];
 
 /// Reads the whole file.
@@ -255,6 +258,9 @@ impl Tables<'_> {
                 "exec" => client.no_exec = self.0.choice(key, item, &[("always", false), ("never", true)])?,
                 "aws_role_arn" => client.aws_role_arn = Some(self.0.string(key, item)?),
                 "aws_sts_endpoint" => client.aws_sts_endpoint = Some(self.0.endpoint(key, item)?),
+                "vault_mount" => client.vault_mount = Some(self.0.path(key, item)?),
+                "vault_role" => client.vault_role = Some(self.0.string(key, item)?),
+                "vault_namespace" => client.vault_namespace = Some(self.0.path(key, item)?),
                 _ => return Err(fail(Exit::Bug, format!("the key `{key}` is known and not read"))),
             }
         }
