@@ -158,6 +158,8 @@ pub struct Request {
     pub kinds: Kinds,
     /// The credential that the server refused, when the tool says so.
     pub refused: Option<Refused>,
+    /// A token of whoever the tool asks for, which an account may exchange for one that is theirs alone.
+    pub subject: Option<Secret>,
     /// The server's `WWW-Authenticate` values.
     pub challenge: Vec<String>,
     /// What the tool announced that it can read.
@@ -188,6 +190,7 @@ impl Request {
             username: None,
             kinds: Kinds::Access,
             refused: None,
+            subject: None,
             challenge: Vec::new(),
             capabilities: Vec::new(),
             audience: None,

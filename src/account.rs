@@ -105,6 +105,8 @@ pub(crate) struct Client {
     pub(crate) subject_token_file: Option<PathBuf>,
     pub(crate) subject_token_env: Option<String>,
     pub(crate) subject_token_type: Option<String>,
+    /// Or what the tool brings with its question: then nothing is kept, and nobody gets another's.
+    pub(crate) subject_of_caller: bool,
     /// RFC 8707.
     pub(crate) resource: Option<String>,
     pub(crate) audience: Option<String>,

@@ -18,6 +18,8 @@ use crate::account::Account;
 use crate::choice::{Choice, Rule};
 use crate::clock::now;
 use crate::failure::{self, fail_hint};
+use crate::flow::Flow;
+use crate::login::{self, Wishes};
 use crate::need::{Need, is_refused, no_such_token};
 use crate::paths::Paths;
 use crate::renew::Renewal;
@@ -157,8 +159,12 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
         credential.headers = account.headers(caller.tenant, None);
         return Ok(credential);
     }
-    let renewal = caller.renewal(rule, now);
     let mut need = Need::of(request, account);
+    if let Some(session) = exchanged(caller, request, rule, now)? {
+        let token = need.token(&session).ok_or_else(|| no_such_token(name, &need))?;
+        return Ok(credential(caller, rule, &session, token, need.wants));
+    }
+    let renewal = caller.renewal(rule, now);
     let stored: Option<Stored<Session>> = store::load(&caller.paths.data, name, rule.sealed, store::BACKGROUND)?;
     if let Some(Stored { value: session, .. }) = &stored {
         check_environment(session, account)?;
@@ -186,6 +192,17 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
         Some(token) => Ok(credential(caller, rule, &session, token, need.wants)),
         None => Err(no_such_token(name, &need)),
     }
+}
+
+/// A session for whoever the tool asks for, in exchange for the token it brought: kept nowhere, or somebody else would
+/// get it.
+fn exchanged(caller: Caller<'_>, request: &Request, rule: &Rule, now: u64) -> Result<Option<Session>> {
+    let (Some(subject), name) = (&request.subject, &rule.account.name) else { return Ok(None) };
+    let config = config::load(caller.paths)?;
+    let client = config.account(name).map(|(_, client)| client).filter(|client| client.subject_of_caller);
+    let Some(client) = client.filter(|client| client.flow == Flow::TokenExchange) else { return Ok(None) };
+    let wishes = Wishes { subject: Some(subject.clone()), tenant: rule.account.tenant.clone(), ..Wishes::default() };
+    Ok(Some(login::sign_in(name, client, &wishes, now)?.session))
 }
 
 /// A row's variable may move its account to another environment: what was signed in to stays where it was.
