@@ -57,6 +57,10 @@ fn drive(name: &str, args: &[&str], variable: &str, script: &[&str], reply: &dyn
             Then::End(exit, failure) => {
                 return Ended { said, exit, words: failure.map_or(String::new(), |why| why.in_one_line()) };
             }
+            Then::File(copy) => {
+                said.push_str(copy.text.as_ref().map_or("", Secret::expose));
+                return Ended { said, exit: Exit::Answered, words: String::new() };
+            }
             Then::PassOn(_) => return Ended { said, exit: Exit::Bug, words: String::new() },
         };
     }

@@ -83,11 +83,24 @@ pub enum Then {
     Read(Framing),
     /// Answer this and call [`Protocol::reply`].
     Ask(Box<Request>),
+    /// Write or remove a file that the tool named, and end well.
+    File(Box<Copy>),
     /// Exit with this code, which a protocol may dictate whatever the failure says; the failure's words, if any, go
     /// to the person.
     End(Exit, Option<Failure>),
     /// Not ours: the next program of this name on PATH takes over, with our arguments and streams.
     PassOn(&'static str),
+}
+
+/// An answer in a file beside, or in place of, the one on stdout.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    /// Its path, as the tool named it.
+    pub path: String,
+    /// What it says; `None` removes it.
+    pub text: Option<Secret>,
+    /// The tool reads nothing else: that it cannot be written is a failure. Else nobody hears of it.
+    pub required: bool,
 }
 
 impl Step {
@@ -214,6 +227,8 @@ pub enum Verb {
     Erase(Option<Secret>),
     /// Name the places for which there is a credential; the target is not looked at.
     List,
+    /// End the account's session: a person said so to the tool.
+    SignOut,
 }
 
 /// What a credential is for.

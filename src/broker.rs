@@ -20,6 +20,7 @@ use crate::clock::now;
 use crate::failure::{self, fail_hint};
 use crate::flow::Flow;
 use crate::login::{self, Wishes};
+use crate::logout::{self, Reach};
 use crate::need::{Need, is_refused, no_such_token};
 use crate::paths::Paths;
 use crate::renew::Renewal;
@@ -91,6 +92,7 @@ fn of_account(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Repl
             let name = &rule.account.name;
             Ok(Reply::Unsupported(format!("account `{name}` stays signed in: `hallpass logout {name}` ends that")))
         }
+        Verb::SignOut => logout::account(caller.paths, &rule.account.name, Reach::Usual).map(|_| Reply::Done),
         Verb::List => Ok(Reply::Done),
     }
 }

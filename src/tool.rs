@@ -16,6 +16,7 @@ use crate::failure::{self, fail};
 use crate::handover;
 use crate::paths::{Paths, set};
 use crate::terminal;
+use crate::textfile;
 
 /// How a tool called us.
 pub(crate) struct Door {
@@ -66,6 +67,16 @@ fn talk(door: Door) -> Result<Exit> {
                     }
                 }
                 return Ok(exit);
+            }
+            Then::File(copy) => {
+                let done = match &copy.text {
+                    Some(text) => textfile::write_here(Path::new(&copy.path), text.expose()),
+                    None => textfile::remove_here(Path::new(&copy.path)),
+                };
+                return match done {
+                    Err(why) if copy.required => Err(why),
+                    _ => Ok(Exit::Answered),
+                };
             }
             Then::PassOn(program) => {
                 handover::take_over(program, &args);
