@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::place::Place;
 use crate::secret::{Secret, exposed, exposed_option};
-use crate::talk::{Call, Credential, Exit, Failure, Framing, Kept, Protocol, Reply, Request, Step, Target, Verb};
+use crate::talk::{Call, Credential, Exit, Failure, Framing, Kept, Protocol, Reply, Request, Step, Target, Then, Verb};
 
 /// cargo.
 #[derive(Debug)]
@@ -70,6 +70,10 @@ impl Protocol for Cargo {
             return Step::end(Exit::Answered); // stdin was closed: cargo is done
         }
         request(input).map_or_else(|failure| failure, Step::ask)
+    }
+
+    fn garbled(&self, _: &Call<'_>, _: &str, why: Failure) -> Step {
+        Step { then: Then::End(Exit::Answered, None), ..other(&why) } // where the next line begins, nobody knows
     }
 
     fn reply(&self, _: &Call<'_>, request: &Request, reply: &Reply) -> Step {

@@ -95,6 +95,10 @@ impl Protocol for Docker {
         }
     }
 
+    fn garbled(&self, _: &Call<'_>, _: &str, why: Failure) -> Step {
+        failed(&why)
+    }
+
     fn reply(&self, _: &Call<'_>, request: &Request, reply: &Reply) -> Step {
         match (reply, &request.verb) {
             (Reply::Pass(credential), _) => {

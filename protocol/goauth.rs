@@ -55,6 +55,11 @@ impl Protocol for GoAuth {
         }
     }
 
+    /// A header may be in any alphabet, and what we want to know of them is not.
+    fn garbled(&self, call: &Call<'_>, readable: &str, why: Failure) -> Step {
+        if readable.is_empty() { Step::fail(why) } else { self.hear(call, readable) }
+    }
+
     fn reply(&self, _: &Call<'_>, request: &Request, reply: &Reply) -> Step {
         match (reply, &request.target) {
             (Reply::Pass(credential), Target::Place(place)) => {

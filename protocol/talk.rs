@@ -41,6 +41,13 @@ pub trait Protocol: Sync {
         Step::end(Exit::Answered)
     }
 
+    /// The input asked for is none: it is too long, or no text (`readable` is what can be read of it all the same), or
+    /// it cannot be read at all. Ends in the tool's own way to fail.
+    fn garbled(&self, call: &Call<'_>, readable: &str, why: Failure) -> Step {
+        let _ = (call, readable);
+        Step::fail(why)
+    }
+
     /// The answer to the request made by [`Then::Ask`].
     fn reply(&self, call: &Call<'_>, request: &Request, reply: &Reply) -> Step;
 }
@@ -185,6 +192,8 @@ pub struct Request {
     pub no_prompt: Option<&'static str>,
     /// Seconds after which the tool gives up on us; `None` when it waits for as long as a person takes.
     pub patience: Option<u64>,
+    /// What the tool wants to hear every few seconds for as long as it waits, so that it does not give up on a person.
+    pub heartbeat: Option<String>,
     /// What a tool brought is kept for the same door alone: a cargo token is no password for git. Passwords of git
     /// are kept under the empty name.
     pub drawer: &'static str,
@@ -210,6 +219,7 @@ impl Request {
             min_life: None,
             no_prompt: None,
             patience: None,
+            heartbeat: None,
             drawer: "",
             note: String::new(),
         }
