@@ -61,7 +61,7 @@ fn drive(name: &str, args: &[&str], variable: &str, script: &[&str], reply: &dyn
                 said.push_str(copy.text.as_ref().map_or("", Secret::expose));
                 return Ended { said, exit: Exit::Answered, words: String::new() };
             }
-            Then::PassOn(_) => return Ended { said, exit: Exit::Bug, words: String::new() },
+            Then::PassOn(..) => return Ended { said, exit: Exit::Bug, words: String::new() },
         };
     }
     panic!("{name}: the conversation does not end");

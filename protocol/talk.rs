@@ -95,8 +95,9 @@ pub enum Then {
     /// Exit with this code, which a protocol may dictate whatever the failure says; the failure's words, if any, go
     /// to the person.
     End(Exit, Option<Failure>),
-    /// Not ours: the next program of this name on PATH takes over, with our arguments and streams.
-    PassOn(&'static str),
+    /// Not ours: the next program of this name on PATH takes over, with our arguments and streams. Where there is none
+    /// it goes on with this, else it ends with code 1, by which such a program says that it has nothing.
+    PassOn(&'static str, Option<Box<Step>>),
 }
 
 /// An answer in a file beside, or in place of, the one on stdout.
@@ -143,7 +144,7 @@ impl Step {
 
     /// Says nothing and leaves it to the next program of this name.
     pub fn pass_on(program: &'static str) -> Self {
-        Self { say: Secret::new(""), then: Then::PassOn(program) }
+        Self { say: Secret::new(""), then: Then::PassOn(program, None) }
     }
 
     /// Says nothing to the tool, and why to the person.
@@ -237,6 +238,9 @@ pub enum Verb {
     Erase(Option<Secret>),
     /// Name the places for which there is a credential; the target is not looked at.
     List,
+    /// Say whether an account serves the target: [`Reply::Unsupported`] if one does, for then nothing is stored there or
+    /// erased; [`Reply::Missing`] if not.
+    Whose,
     /// End the account's session: a person said so to the tool.
     SignOut,
 }

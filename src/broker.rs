@@ -92,6 +92,11 @@ fn of_account(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Repl
             let name = &rule.account.name;
             Ok(Reply::Unsupported(format!("account `{name}` stays signed in: `hallpass logout {name}` ends that")))
         }
+        Verb::Whose => {
+            let name = &rule.account.name;
+            let way = format!("`hallpass login {name}`, `hallpass logout {name}`");
+            Ok(Reply::Unsupported(format!("account `{name}` is signed in to and out of, not stored: {way}")))
+        }
         Verb::SignOut => logout::account(caller.paths, &rule.account.name, Reach::Usual).map(|_| Reply::Done),
         Verb::List => Ok(Reply::Done),
     }

@@ -82,6 +82,7 @@ pub(crate) fn answer(paths: &Paths, place: &Place, request: &Request) -> Result<
             let wanted = Wanted::of(place, request, secret.as_ref());
             change(drawer, None, |record| record.entries.retain(|entry| !wanted.fits(entry))).map(|()| Reply::Done)
         }
+        Verb::Whose => Ok(Reply::Missing(None)),
         Verb::List | Verb::SignOut => Ok(Reply::Done),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use anyhow::Result;
-use hallpass_protocol::talk::{Call, Exit, Failure, Framing, MAX_INPUT, Protocol, Reply, Then};
+use hallpass_protocol::talk::{Call, Exit, Failure, Framing, MAX_INPUT, Protocol, Reply, Step, Then};
 use zeroize::Zeroizing;
 
 use crate::broker::{self, Caller};
@@ -87,9 +87,9 @@ fn talk(door: Door) -> Result<Exit> {
                     _ => Ok(Exit::Answered),
                 };
             }
-            Then::PassOn(program) => {
+            Then::PassOn(program, otherwise) => {
                 handover::take_over(program, &args);
-                return Ok(Exit::Bug); // 1 is how such a program says that it has nothing
+                otherwise.map_or_else(|| Step::end(Exit::Bug), |step| *step)
             }
         };
     }
