@@ -49,6 +49,7 @@ pub(crate) enum Spelling {
     Auto,
     Basic,
     Bearer,
+    Bare,
 }
 
 impl From<Spelling> for Form {
@@ -57,6 +58,7 @@ impl From<Spelling> for Form {
             Spelling::Auto => Self::Auto,
             Spelling::Basic => Self::Basic,
             Spelling::Bearer => Self::Bearer,
+            Spelling::Bare => Self::Bare,
         }
     }
 }

@@ -226,7 +226,12 @@ impl Tables<'_> {
                     account.hand_out = self.0.choice(key, item, &words)?;
                 }
                 "authorization" => {
-                    let words = [("auto", Spelling::Auto), ("basic", Spelling::Basic), ("bearer", Spelling::Bearer)];
+                    let words = [
+                        ("auto", Spelling::Auto),
+                        ("basic", Spelling::Basic),
+                        ("bearer", Spelling::Bearer),
+                        ("bare", Spelling::Bare),
+                    ];
                     account.form = self.0.choice(key, item, &words)?;
                 }
                 "flow" => {
