@@ -81,6 +81,7 @@ impl Protocol for Cargo {
         match reply {
             Reply::Pass(credential) if is_get => pass(credential),
             Reply::Kept(kept) if is_get => token(kept.secret.clone(), kept.expires_at),
+            Reply::Done if is_get => kind("url-not-supported"), // without a token it is fatal to cargo
             Reply::Pass(_) | Reply::Kept(_) | Reply::Done => line(&json!({ "Ok": { "kind": request.note } })),
             Reply::Missing(Some(why)) => other(why),
             // A login without a token is for whoever can ask for one; the rest of the providers come next.
@@ -243,6 +244,14 @@ mod tests {
         for odd in [question("get", r#","operation":"fetch""#), question("get", ""), question("frobnicate", "")] {
             assert_eq!(hear(&odd).say.expose(), "{\"Err\":{\"kind\":\"operation-not-supported\"}}\n", "{odd}");
         }
+    }
+
+    #[test]
+    fn members_in_any_order_and_of_later_versions() {
+        let input = r#"{"later":[{}],"operation":"read","kind":"get","registry":{"later":1,"index-url":"registry+https://h.example/i"},"v":1}"#;
+        let request = asked(input);
+        assert!(matches!(&request.target, Target::Place(place) if place.to_string() == "https://h.example/i"));
+        assert!(matches!(request.verb, Verb::Get) && request.account.is_none());
     }
 
     #[test]
