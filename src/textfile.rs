@@ -115,7 +115,7 @@ fn create(target: &Path, aside: &Path, mode: Mode) -> std::io::Result<fs::File> 
     }
     #[cfg(not(unix))]
     {
-        let _ = mode;
+        let _ = (target, mode);
         options.open(aside)
     }
 }
