@@ -38,6 +38,8 @@ pub(crate) struct Grants<'a> {
 
 /// What kind a token is, in a token exchange (RFC 8693 3).
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// What a tool brings is one whose issuer is another.
+pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 impl Grants<'_> {
     /// Trades the code of an authorization response.
@@ -113,7 +115,8 @@ impl Grants<'_> {
     fn ask(&self, form: &[(&str, &str)]) -> Result<Grant, Trouble> {
         match self.post(self.token_endpoint, form) {
             Ok(answer) => {
-                let grant = read(&endpoint(self.token_endpoint), &answer)?;
+                let unquoted = |trouble: Trouble| trouble.without(secrets(form));
+                let grant = read(&endpoint(self.token_endpoint), &answer).map_err(unquoted)?;
                 Ok(Grant { expires_in: grant.expires_in.or(self.life), ..grant })
             }
             Err(Unanswered::NotSent(why)) => Err(Trouble::Later(why)),
@@ -137,6 +140,12 @@ impl Grants<'_> {
             }
         }
     }
+}
+
+/// The members of a form that are nobody's business.
+fn secrets<'a>(form: &'a [(&str, &'a str)]) -> impl Iterator<Item = &'a str> + Clone {
+    const SECRETS: [&str; 4] = ["code", "code_verifier", "refresh_token", "subject_token"];
+    form.iter().filter(|(name, _)| SECRETS.contains(name)).map(|(_, value)| *value)
 }
 
 /// A form with what else is asked for.
