@@ -163,6 +163,46 @@ TOML
     export BROWSER=$HOME/browser PATH=$HOME/bin:$outer_path
 }
 
+# What `hallpass setup` may touch: the tool's file with its mode, and the names of this program's that lie about.
+traces() { # FILE
+    if [ -e "$1" ]; then stat -c '%n %a' "$1" && sha256sum <"$1"; else printf 'no %s\n' "$1"; fi
+    find "$HOME" -lname '*hallpass' -printf '%p -> %l\n' | sort
+}
+
+# claim_setup LABEL TOOL FILE TEXT COMMAND...: `setup` wires the tool, in a file in which somebody wrote TEXT and without
+# a file, and the command shows that the tool has its token; a second `setup` changes nothing, and after `unsetup` all is
+# as before. What was written where nothing was is kept for `agrees`.
+claim_setup() {
+    local label=$1 tool=$2 file=$3 text=$4 found untouched wired
+    shift 4
+    # On PATH as it is installed: not the script that notes its calls.
+    mkdir -p "$HOME/installed" "$(dirname "$file")"
+    ln -sf "$hallpass" "$HOME/installed/hallpass"
+    local -x PATH=$HOME/installed:$PATH
+    for found in "somebody's file" 'no file'; do
+        rm -f "$file"
+        if [ "$found" != 'no file' ]; then printf '%s' "$text" >"$file" && chmod 0640 "$file"; fi
+        untouched=$(traces "$file")
+        claim "$label, $found: \`hallpass setup $tool\`" "$hallpass" setup "$tool"
+        wired=$(traces "$file")
+        claim "$label, $found: the tool has its token" "$@"
+        claim "$label, $found: a second \`setup\` says that it is so already" says_so_already "$tool"
+        claim "$label, $found: and changes nothing" equal "$wired" "$(traces "$file")"
+        cp "$file" "$HOME/written"
+        claim "$label, $found: \`hallpass unsetup $tool\`" "$hallpass" unsetup "$tool"
+        claim "$label, $found: all is as before, byte for byte" equal "$untouched" "$(traces "$file")"
+    done
+}
+says_so_already() { "$hallpass" setup "$1" >"$HOME/again" 2>&1 && contains "$HOME/again" 'says so already'; }
+
+# agrees FILE SED-OPTION...: the lines that people copy, with the places of the check in them, are those that `setup` wrote.
+agrees() {
+    local ours
+    ours=$(lines "$HOME/written" -e "s|$HOME/installed/||g")
+    [ -n "$ours" ] && equal "$(lines "$@")" "$ours"
+}
+lines() { sed "${@:2}" -e '/^[[:space:]]*#/d' -e '/^[[:space:]]*$/d' "$1"; }
+
 [ -x "$hallpass" ] || { printf '%s: no such program; build it, or name it in HALLPASS_BIN\n' "$hallpass" >&2 && exit 1; }
 for tool in node npm curl; do
     command -v "$tool" >"$scratch/found" || absent "$tool is not installed"
