@@ -7,7 +7,8 @@
 // is its index.html; lines `Name: value` in FILE.headers go out with FILE. Each request becomes one line of the log:
 // FORM SUBJECT STATUS METHOD URL, with `none` for a request that carried no Authorization header and `name` for a user name
 // without a password, which pip and uv try first. What lies under
-// /open/ is for everybody: package managers fetch archives without a credential. WebDAV's clients may look around.
+// /open/ is for everybody: package managers fetch archives without a credential; so is /.well-known/, which says what is
+// where. WebDAV's clients may look around.
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -62,7 +63,7 @@ async function answer(req, res) {
     res.writeHead(status, headers).end(body);
   };
   req.resume();
-  if (!subject && !pathname.startsWith('/open/')) {
+  if (!subject && !/^\/(open|\.well-known)\//.test(pathname)) {
     return say(401, { 'WWW-Authenticate': offered.map((name) => challenges[name]) });
   }
   const text = req.method === 'PROPFIND' ? described(pathname) : undefined;
