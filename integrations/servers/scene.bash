@@ -85,6 +85,11 @@ finish() {
     exit 0
 }
 
+# For a server that cannot choose one itself; somebody else may take it in between.
+free_port() {
+    node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'
+}
+
 # start NAME FILE OPTION...: runs a server of integrations/servers; ${port[NAME]} says where.
 declare -A port=()
 start() {
