@@ -174,31 +174,51 @@ traces() { # FILE
     find "$HOME" -lname '*hallpass' -printf '%p -> %l\n' | sort
 }
 
-# claim_setup LABEL TOOL FILE TEXT COMMAND...: `setup` wires the tool, in a file in which somebody wrote TEXT and without
-# a file, and the command shows that the tool has its token; a second `setup` changes nothing, and after `unsetup` all is
-# as before. What was written where nothing was is kept for `agrees`.
-claim_setup() {
-    local label=$1 tool=$2 file=$3 text=$4 found untouched wired
-    shift 4
-    # On PATH as it is installed: not the script that notes its calls.
-    mkdir -p "$HOME/installed" "$(dirname "$file")"
+# On PATH as it is installed: not the script that notes its calls.
+installed() {
+    mkdir -p "$HOME/installed"
     ln -sf "$hallpass" "$HOME/installed/hallpass"
-    local -x PATH=$HOME/installed:$PATH
-    for found in "somebody's file" 'no file'; do
-        rm -f "$file"
-        if [ "$found" != 'no file' ]; then printf '%s' "$text" >"$file" && chmod 0640 "$file"; fi
-        untouched=$(traces "$file")
-        claim "$label, $found: \`hallpass setup $tool\`" "$hallpass" setup "$tool"
-        wired=$(traces "$file")
-        claim "$label, $found: the tool has its token" "$@"
-        claim "$label, $found: a second \`setup\` says that it is so already" says_so_already "$tool"
-        claim "$label, $found: and changes nothing" equal "$wired" "$(traces "$file")"
-        cp "$file" "$HOME/written"
-        claim "$label, $found: \`hallpass unsetup $tool\`" "$hallpass" unsetup "$tool"
-        claim "$label, $found: all is as before, byte for byte" equal "$untouched" "$(traces "$file")"
-    done
+    PATH=$HOME/installed:$PATH "$@"
+}
+
+# claim_wired LABEL TOOL FILE COMMAND...: `setup` wires the tool, and the command shows that the tool has its token; a second
+# `setup` changes nothing, and after `unsetup` all is as before. What was written is kept for `agrees`.
+claim_wired() { installed claim_wired_by_path "$@"; }
+claim_wired_by_path() {
+    local label=$1 tool=$2 file=$3 untouched wired
+    shift 3
+    untouched=$(traces "$file")
+    claim "$label: \`hallpass setup $tool\`" "$hallpass" setup "$tool"
+    wired=$(traces "$file")
+    claim "$label: the tool has its token" "$@"
+    claim "$label: a second \`setup\` says that it is so already" says_so_already "$tool"
+    claim "$label: and changes nothing" equal "$wired" "$(traces "$file")"
+    cp "$file" "$HOME/written"
+    claim "$label: \`hallpass unsetup $tool\`" "$hallpass" unsetup "$tool"
+    claim "$label: all is as before, byte for byte" equal "$untouched" "$(traces "$file")"
 }
 says_so_already() { "$hallpass" setup "$1" >"$HOME/again" 2>&1 && contains "$HOME/again" 'says so already'; }
+
+# claim_setup LABEL TOOL FILE TEXT COMMAND...: all of this in a file in which somebody wrote TEXT, and without a file.
+claim_setup() {
+    somebodys "$3" "$4"
+    claim_wired "$1, somebody's file" "$2" "$3" "${@:5}"
+    rm "$3"
+    claim_wired "$1, no file" "$2" "$3" "${@:5}"
+}
+
+# claim_setup_of LABEL TOOL FILE TEXT COMMAND...: the same for a tool whose file must say first what it talks to.
+claim_setup_of() {
+    claim "$1, no file: \`hallpass setup $2\` says what is missing" refused "$2"
+    claim "$1, no file: and makes none" test ! -e "$3"
+    somebodys "$3" "$4"
+    claim_wired "$1, somebody's file" "$2" "$3" "${@:5}"
+}
+refused() { ! "$hallpass" setup "$1" 2>"$HOME/refused" && contains "$HOME/refused" '^hallpass: hint: '; }
+somebodys() { # FILE TEXT
+    mkdir -p "$(dirname "$1")"
+    printf '%s' "$2" >"$1" && chmod 0640 "$1"
+}
 
 # agrees FILE SED-OPTION...: the lines that people copy, with the places of the check in them, are those that `setup` wrote.
 agrees() {
@@ -206,7 +226,7 @@ agrees() {
     ours=$(lines "$HOME/written" -e "s|$HOME/installed/||g")
     [ -n "$ours" ] && equal "$(lines "$@")" "$ours"
 }
-lines() { sed "${@:2}" -e '/^[[:space:]]*#/d' -e '/^[[:space:]]*$/d' "$1"; }
+lines() { sed "${@:2}" -e '/^[[:space:]]*#/d' -e '/^[[:space:]]*$/d' "$1" | sort; }
 
 [ -x "$hallpass" ] || { printf '%s: no such program; build it, or name it in HALLPASS_BIN\n' "$hallpass" >&2 && exit 1; }
 for tool in node npm curl; do
