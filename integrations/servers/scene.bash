@@ -110,6 +110,12 @@ install_package() {
         { cat "$scratch/npm.log" >&2 && exit 1; }
 }
 
+# npm_package NAME@VERSION: into $modules/NAME@VERSION, where it may need other versions of the same packages.
+npm_package() {
+    [ -d "$modules/$1" ] || { npm install --prefix "$modules/$1.part" --no-audit --no-fund --ignore-scripts "$1" \
+        >"$scratch/npm.log" 2>&1 && mv "$modules/$1.part" "$modules/$1"; }
+}
+
 # python_package NAME==VERSION [with-dependencies]: the folder of a package from PyPI, kept in the target folder, so that it
 # is fetched once.
 python_package() {
