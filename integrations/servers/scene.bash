@@ -129,6 +129,23 @@ python_package() {
     printf '%s\n' "$folder"
 }
 
+# newest_debian_package NAME: the folder of a package from Debian's unstable, unpacked and not installed, kept in the target
+# folder; for programs of which this system has only an old one, and which need nothing of a newer system.
+newest_debian_package() {
+    local folder=$modules/debian-$1 work=$scratch/apt apt
+    if [ ! -d "$folder" ]; then
+        command -v apt-get >"$scratch/found" && command -v dpkg-deb >"$scratch/found" || return 1
+        mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/parts"
+        echo 'deb http://deb.debian.org/debian sid main' >"$work/sources"
+        apt=(apt-get -q -o Dir::Etc::SourceList="$work/sources" -o Dir::Etc::SourceParts="$work/parts" -o APT::Sandbox::User=root
+            -o Dir::State::Lists="$work/lists" -o Dir::State::Status=/dev/null -o Dir::Cache="$work/cache"
+            -o Acquire::Check-Valid-Until=false -o Acquire::Languages=none)
+        ("${apt[@]}" update && cd "$work" && "${apt[@]}" download "$1" && mkdir -p "$folder.part" &&
+            dpkg-deb -x "$1"_*.deb "$folder.part" && mv "$folder.part" "$folder") >"$scratch/apt.log" 2>&1 || return 1
+    fi
+    printf '%s\n' "$folder"
+}
+
 # Starts the authorization server; options are passed on. Sets $issuer.
 start_authorization_server() {
     start authorization authorization-server.mjs --modules "$modules" "$@"
