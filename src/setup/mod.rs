@@ -50,6 +50,7 @@ const TOOLS: &[Tool] = &[
     Tool { name: "mbsync", wiring: mail::mbsync },
     Tool { name: "msmtp", wiring: mail::msmtp },
     Tool { name: "nuget", wiring: hosts::nuget },
+    Tool { name: "openbao", wiring: hosts::openbao },
     Tool { name: "pip", wiring: python::pip },
     Tool { name: "pnpm", wiring: hosts::pnpm },
     Tool { name: "rclone", wiring: rclone::wiring },

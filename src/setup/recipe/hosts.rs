@@ -27,11 +27,22 @@ pub(in crate::setup) fn terraform(wires: &Wires<'_>) -> Result<Wiring> {
     Ok(Wiring::of(file, vec![Edit::block(body, Some("credentials_helper"))]).linked(link))
 }
 
-/// Vault and OpenBao: one path without arguments.
+/// Vault: one path without arguments.
 pub(in crate::setup) fn vault(wires: &Wires<'_>) -> Result<Wiring> {
+    token_helper(wires, &["VAULT_CONFIG_PATH"], ".vault")
+}
+
+/// OpenBao: it knows Vault's variables, and has a file of its own.
+pub(in crate::setup) fn openbao(wires: &Wires<'_>) -> Result<Wiring> {
+    token_helper(wires, &["BAO_CONFIG_PATH", "VAULT_CONFIG_PATH"], ".bao")
+}
+
+fn token_helper(wires: &Wires<'_>, variables: &[&str], usual: &str) -> Result<Wiring> {
+    let file =
+        variables.iter().find_map(|name| set(name)).map_or_else(|| home(usual), |file| Ok(PathBuf::from(file)))?;
     let link = wires.link("hallpass-vault", None);
     let body = line(wires, &link, |program| format!("token_helper = \"{program}\"\n"));
-    Ok(Wiring::of(home(".vault")?, vec![Edit::block(&body, Some("token_helper"))]).linked(link))
+    Ok(Wiring::of(file, vec![Edit::block(&body, Some("token_helper"))]).linked(link))
 }
 
 /// bazel: one path without arguments, for each host.

@@ -22,6 +22,7 @@ pub(super) fn folder(tool: &str) -> &str {
     match tool {
         "pip" | "uv" => "python",
         "msmtp" | "mbsync" => "mail",
+        "vault" => "openbao",
         "claude" | "codex" => "agents",
         other => other,
     }
