@@ -67,19 +67,22 @@ pub(super) fn none() -> Result<Config> {
     Ok(config)
 }
 
-/// Accounts named like a complete row, where none is configured.
+/// The accounts that rows make by themselves, where none of their name is configured.
 fn add_rows(config: &mut Config) -> Result<()> {
-    for name in provider::names().filter(|name| !config.accounts.contains_key(*name)).collect::<Vec<_>>() {
+    for name in provider::BUILT_IN {
+        if config.accounts.contains_key(*name) {
+            continue;
+        }
         if let Some(row) = provider::row(name, None)? {
             let (account, client) = from_row(name, row)?;
-            config.accounts.insert(name.to_owned(), (account, Client { built_in: true, ..client }));
+            config.accounts.insert((*name).to_owned(), (account, Client { built_in: true, ..client }));
         }
     }
     Ok(())
 }
 
 /// An account as its provider's row makes it.
-fn from_row(name: &str, row: Row) -> Result<(Account, Client)> {
+pub(super) fn from_row(name: &str, row: Row) -> Result<(Account, Client)> {
     let Row { provider, account: text } = row;
     let paths = Paths {
         config: format!("integrations/providers/{}.toml", provider.name).into(),
@@ -172,6 +175,10 @@ impl Tables<'_> {
             let what = format!("provider `{provider}` needs to know its `api_url`");
             self.0.error(table.get("provider").and_then(Item::span), what)
         })?;
+        if let Some(key) = row.provider.needs.iter().find(|key| !table.contains_key(key)) {
+            let what = format!("account `{name}`: provider `{provider}` needs its `{key}`");
+            return Err(self.0.error(table.get("provider").and_then(Item::span), what));
+        }
         let mut account = from_row(name, row)?;
         self.fill(table, &mut account)?;
         Ok(account)
