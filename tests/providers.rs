@@ -79,6 +79,21 @@ fn git_hosts_want_their_own_name_beside_the_token() {
     }
 }
 
+#[test]
+fn the_device_flow_is_there_where_it_is_not_the_usual_way() {
+    for (provider, paths) in [("gitlab", GITLAB), ("azure-devops", ENTRA)] {
+        let idp = Idp::builder().paths(paths).device(Device::script(&[Poll::Granted])).start();
+        let world = World::bare();
+        world.browser(Behaviour::Ignore);
+        let usual = ["login", provider, "--api-url", &idp.issuer, "--device"];
+        let variable = format!("HALLPASS_CLIENT_ID_{}", provider.to_uppercase().replace('-', "_"));
+        done(world.hallpass(&usual).env(variable, "of-the-variable")).expect(0);
+        assert_eq!(field(&idp.calls(At::Device)[0].form, "client_id"), Some("of-the-variable"), "{provider}");
+        assert!(!world.config_text().contains("client_id"), "{provider}: a variable is not written down");
+        assert!(idp.live_access_token(&world.token_of(provider)), "{provider}");
+    }
+}
+
 /// Errors with status 200, and every answer a form.
 #[test]
 fn github_is_spoken_in_its_dialect() {
@@ -146,7 +161,7 @@ fn entra_is_asked_for_an_account_and_not_for_consent() {
         assert_eq!(field(&asked, "prompt"), Some("select_account"));
         assert!(field(&asked, "scope").unwrap().contains("offline_access"));
         assert!(field(&asked, "redirect_uri").unwrap().starts_with("http://localhost:"));
-        assert_eq!(world.run(&["git", "get"]).code, Some(0));
+        assert!(idp.live_access_token(&world.token_of(provider)), "{provider}");
     }
 }
 
