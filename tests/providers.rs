@@ -201,6 +201,22 @@ fn a_client_with_a_secret_sends_it() {
 }
 
 #[test]
+fn a_token_that_is_brought_needs_no_client() {
+    let world = World::bare();
+    let here = "http://127.0.0.1:9";
+    let login = ["login", "bitbucket-data-center", "--api-url", here, "--token-stdin"];
+    done(world.hallpass(&login).write_stdin("an-http-access-token")).expect(0);
+    assert!(world.config_text().contains("flow = \"token\""), "{}", world.config_text());
+    assert_eq!(world.run(&["get", here]).expect(0).out, "an-http-access-token\n");
+    let again = ["login", "bitbucket-data-center"];
+    done(world.hallpass(&again).write_stdin("another")).expect(0);
+    assert_eq!(world.token_of("bitbucket-data-center"), "another");
+    done(world.hallpass(&["login", "docker-hub", "--token-stdin"]).write_stdin("t")).refused(&[10], &["username"]);
+    done(world.hallpass(&["login", "gitea", "--api-url", here, "--token-stdin"]).write_stdin("t"))
+        .refused(&[6], &["9"]);
+}
+
+#[test]
 fn a_token_of_docker_hub_stands_beside_its_owners_name() {
     let world = World::bare();
     world.config("[account.docker-hub]\nprovider = \"docker-hub\"\nusername = \"hal\"\n");

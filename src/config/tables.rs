@@ -12,7 +12,7 @@ use crate::account::{Account, Client, HandOut, Interactive, Spelling, StoreWish,
 use crate::failure::fail;
 use crate::flow::Flow;
 use crate::paths::Paths;
-use crate::provider::{self, Row};
+use crate::provider::{self, CLIENT_SECRET, Row};
 use crate::shown::shown;
 
 const TOP: &[&str] = &["default", "output", "keep", "account"];
@@ -175,7 +175,9 @@ impl Tables<'_> {
             let what = format!("provider `{provider}` needs to know its `api_url`");
             self.0.error(table.get("provider").and_then(Item::span), what)
         })?;
-        if let Some(key) = row.provider.needs.iter().find(|key| !table.contains_key(key)) {
+        // A token that a person brings needs no client.
+        let is_spared = |key: &str| key == CLIENT_SECRET && table.get("flow").and_then(Item::as_str) == Some("token");
+        if let Some(key) = row.provider.needs.iter().find(|key| !table.contains_key(key) && !is_spared(key)) {
             let what = format!("account `{name}`: provider `{provider}` needs its `{key}`");
             return Err(self.0.error(table.get("provider").and_then(Item::span), what));
         }

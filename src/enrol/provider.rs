@@ -15,7 +15,7 @@ use crate::flow::Flow;
 use crate::http::{Http, check_endpoint};
 use crate::login;
 use crate::paths::Paths;
-use crate::provider;
+use crate::provider::{self, CLIENT_SECRET};
 use crate::shown::shown;
 use crate::store;
 
@@ -81,6 +81,7 @@ pub(crate) fn of_provider(
         let what = format!("`{}` is taken or no account name", shown(&name));
         return Err(fail_hint(Exit::Usage, what, "choose another: `--account NAME`"));
     }
+    let without_client = new.brings_token && row.provider.needs.iter().any(|key| key == CLIENT_SECRET);
     let (_, client) = config::of_row(&name, row)?;
     is_complete(paths, &name, &client, new)?; // before anything is written: what claims a place must be able to answer
     edit(paths, |document| {
@@ -88,6 +89,9 @@ pub(crate) fn of_provider(
         table["provider"] = value(provider);
         if api_url.is_some() {
             table["api_url"] = value(&here);
+        }
+        if without_client {
+            table["flow"] = value("token");
         }
         if let Some(client_id) = &new.client_id {
             table["client_id"] = value(client_id);
@@ -105,7 +109,7 @@ pub(crate) fn of_provider(
 /// Whether somebody could sign in to it; else, what is to be done first.
 fn is_complete(paths: &Paths, name: &str, client: &Client, new: &New) -> Result<()> {
     let needs = client.provider.iter().flat_map(|provider| &provider.needs).map(String::as_str);
-    let needs: Vec<_> = needs.filter(|key| !new.brings_token || *key != "client_secret_file").collect();
+    let needs: Vec<_> = needs.filter(|key| !new.brings_token || *key != CLIENT_SECRET).collect();
     if !needs.is_empty() {
         return Err(login::needs_table(name, client, &needs, paths));
     }

@@ -100,6 +100,9 @@ impl Connect {
     }
 }
 
+/// What a row `needs` where clients have secrets.
+pub(crate) const CLIENT_SECRET: &str = "client_secret_file";
+
 /// A row for one environment: the provider, and its `[account]` table as TOML.
 #[derive(Debug)]
 pub(crate) struct Row {
