@@ -1,6 +1,6 @@
 //! The rows of `integrations/providers/`: each signs in at a server of its kind, moved to this machine.
 
-use crate::answers::At;
+use crate::answers::{At, Fault};
 use crate::device_grants::{Device, Poll};
 use crate::forms::{field, query};
 use crate::idp::{Builder, Idp};
@@ -17,7 +17,7 @@ const GITLAB: &[(&str, At)] = &[
 const GITEA: &[(&str, At)] = &[
     ("/login/oauth/authorize", At::Authorize),
     ("/login/oauth/access_token", At::Token),
-    ("/login/oauth/userinfo", At::Userinfo),
+    ("/api/v1/user", At::Userinfo),
 ];
 const GITHUB: &[(&str, At)] = &[
     ("/login/device/code", At::Device),
@@ -214,6 +214,29 @@ fn a_token_that_is_brought_needs_no_client() {
     done(world.hallpass(&["login", "docker-hub", "--token-stdin"]).write_stdin("t")).refused(&[10], &["username"]);
     done(world.hallpass(&["login", "gitea", "--api-url", here, "--token-stdin"]).write_stdin("t"))
         .refused(&[6], &["9"]);
+}
+
+/// RFC 6750 3.1: a token that may push and not read a profile is a good token.
+#[test]
+fn a_token_without_the_scope_of_the_profile_is_taken() {
+    let idp = Idp::builder().paths(GITLAB).start();
+    let world = World::bare();
+    let login = ["login", "gitlab", "--api-url", &idp.issuer, "--token-stdin"];
+    let narrow = || done(world.hallpass(&login).write_stdin("glpat-narrow"));
+    let challenge = "Bearer realm=\"gitlab\", error=\"insufficient_scope\"";
+    idp.always(At::Userinfo, Fault::Status(403, vec![], "{\"message\":\"403 Forbidden\"}"));
+    narrow().refused(&[4], &["does not accept"]);
+    for fault in [
+        Fault::Status(403, vec![("WWW-Authenticate", challenge)], ""),
+        Fault::Status(403, vec![], "{\"error\":\"insufficient_scope\",\"scope\":\"api read_user\"}"),
+    ] {
+        idp.always(At::Userinfo, fault);
+        narrow().expect(0);
+        assert_eq!(world.token_of("gitlab"), "glpat-narrow");
+        let doctor = world.run(&["doctor", "gitlab"]).expect(0).out;
+        assert!(doctor.contains("is not refused by the server, which answered 403"), "{doctor}");
+        assert_eq!(world.token_of("gitlab"), "glpat-narrow", "nor is it marked as refused");
+    }
 }
 
 #[test]
