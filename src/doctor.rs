@@ -121,8 +121,8 @@ fn token(paths: &Paths, account: &Account, check: Option<&str>, http: &Http, ten
     };
     match http.get(endpoint, Some(&secret), &account.headers(tenant, signed_in.as_deref())) {
         Ok(answer) if answer.status < 300 => fine(format!("{label} {source} is accepted by the server")),
-        // No such page, and yet a token that is no good is refused first.
-        Ok(answer) if matches!(answer.status, 404 | 405) => {
+        // No such page, or not for this token: one that is no good is refused first.
+        Ok(answer) if matches!(answer.status, 404 | 405) || answer.lacks_scope() => {
             fine(format!("{label} {source} is not refused by the server, which answered {}", answer.status))
         }
         Ok(answer) if matches!(answer.status, 401 | 403) => {

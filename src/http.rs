@@ -53,6 +53,16 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<u64>,
 }
 
+impl Answer {
+    /// The token is good, and has no scope for what was asked (RFC 6750 3.1). Some say so in the body alone.
+    pub(crate) fn lacks_scope(&self) -> bool {
+        const WORD: &str = "insufficient_scope";
+        let named = self.challenge.as_ref().is_some_and(|challenge| challenge.contains(WORD));
+        let body = || serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();
+        self.status == 403 && (named || body()["error"] == WORD)
+    }
+}
+
 /// Nothing came back.
 #[derive(Debug)]
 pub(crate) enum Unanswered {

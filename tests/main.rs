@@ -84,6 +84,10 @@ mod paste;
 mod pats;
 mod portable;
 #[cfg(unix)]
+mod providers;
+#[cfg(unix)]
+mod providers_new;
+#[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod refresh;
