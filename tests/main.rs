@@ -125,6 +125,8 @@ mod tools_cargo;
 #[cfg(unix)]
 mod tools_docker;
 #[cfg(unix)]
+mod tools_edges;
+#[cfg(unix)]
 mod tools_garbled;
 #[cfg(unix)]
 mod tools_hosts;
