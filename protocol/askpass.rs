@@ -120,10 +120,10 @@ mod tests {
             "Password for 'https://h.example\nx': ",
             "Are you sure ('https://h.example') yes/no? ",
         ] {
-            assert!(matches!(start(prompt), Then::PassOn("ssh-askpass")), "{prompt:?}");
+            assert!(matches!(start(prompt), Then::PassOn("ssh-askpass", None)), "{prompt:?}");
         }
         let request = asked("Password for 'https://h.example': ");
-        assert!(matches!(reply(&request, &Reply::Missing(None)).then, Then::PassOn("ssh-askpass")));
+        assert!(matches!(reply(&request, &Reply::Missing(None)).then, Then::PassOn("ssh-askpass", None)));
         let failed = reply(&request, &Reply::Failed(Failure::new(Exit::SignIn, "x")));
         assert!(matches!(failed.then, Then::End(Exit::SignIn, Some(_))));
     }

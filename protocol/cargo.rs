@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::place::Place;
 use crate::secret::{Secret, exposed, exposed_option};
-use crate::talk::{Call, Credential, Exit, Failure, Framing, Kept, Protocol, Reply, Request, Step, Target, Verb};
+use crate::talk::{Call, Credential, Exit, Failure, Framing, Kept, Protocol, Reply, Request, Step, Target, Then, Verb};
 
 /// cargo.
 #[derive(Debug)]
@@ -72,11 +72,16 @@ impl Protocol for Cargo {
         request(input).map_or_else(|failure| failure, Step::ask)
     }
 
+    fn garbled(&self, _: &Call<'_>, _: &str, why: Failure) -> Step {
+        Step { then: Then::End(Exit::Answered, None), ..other(&why) } // where the next line begins, nobody knows
+    }
+
     fn reply(&self, _: &Call<'_>, request: &Request, reply: &Reply) -> Step {
         let is_get = request.note == "get";
         match reply {
             Reply::Pass(credential) if is_get => pass(credential),
             Reply::Kept(kept) if is_get => token(kept.secret.clone(), kept.expires_at),
+            Reply::Done if is_get => kind("url-not-supported"), // without a token it is fatal to cargo
             Reply::Pass(_) | Reply::Kept(_) | Reply::Done => line(&json!({ "Ok": { "kind": request.note } })),
             Reply::Missing(Some(why)) => other(why),
             // A login without a token is for whoever can ask for one; the rest of the providers come next.
@@ -239,6 +244,14 @@ mod tests {
         for odd in [question("get", r#","operation":"fetch""#), question("get", ""), question("frobnicate", "")] {
             assert_eq!(hear(&odd).say.expose(), "{\"Err\":{\"kind\":\"operation-not-supported\"}}\n", "{odd}");
         }
+    }
+
+    #[test]
+    fn members_in_any_order_and_of_later_versions() {
+        let input = r#"{"later":[{}],"operation":"read","kind":"get","registry":{"later":1,"index-url":"registry+https://h.example/i"},"v":1}"#;
+        let request = asked(input);
+        assert!(matches!(&request.target, Target::Place(place) if place.to_string() == "https://h.example/i"));
+        assert!(matches!(request.verb, Verb::Get) && request.account.is_none());
     }
 
     #[test]

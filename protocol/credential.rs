@@ -68,6 +68,8 @@ pub enum Form {
     Basic,
     /// `Authorization: Bearer`.
     Bearer,
+    /// The token is the whole `Authorization` header, as crates.io and its kin want it.
+    Bare,
 }
 
 impl Kept {
@@ -104,7 +106,8 @@ impl Credential {
         }
     }
 
-    /// The value of an `Authorization` header: `Bearer TOKEN`, or `Basic BASE64` for an account that wants it so.
+    /// The value of an `Authorization` header: `Bearer TOKEN`, or `Basic BASE64` or the token alone for an account that
+    /// wants it so.
     ///
     /// # Errors
     /// Those of [`Credential::access_token`].
@@ -116,6 +119,7 @@ impl Credential {
                 Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
             }
             Form::Auto | Form::Bearer => Secret::new(format!("Bearer {token}")),
+            Form::Bare => self.secret.clone(),
         })
     }
 }
@@ -149,6 +153,8 @@ mod tests {
         assert_eq!(spelled(&credential).as_deref(), Ok("Bearer AT1"));
         credential.form = Form::Basic;
         assert_eq!(spelled(&credential).as_deref(), Ok("Basic b2F1dGgyOkFUMQ=="));
+        credential.form = Form::Bare;
+        assert_eq!(spelled(&credential).as_deref(), Ok("AT1"));
         credential.kind = Kind::IdToken;
         assert!(spelled(&credential).is_err());
         assert!(Credential::example("a\r\nX: y").authorization().is_err());

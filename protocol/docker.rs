@@ -95,6 +95,10 @@ impl Protocol for Docker {
         }
     }
 
+    fn garbled(&self, _: &Call<'_>, _: &str, why: Failure) -> Step {
+        failed(&why)
+    }
+
     fn reply(&self, _: &Call<'_>, request: &Request, reply: &Reply) -> Step {
         match (reply, &request.verb) {
             (Reply::Pass(credential), _) => {
@@ -111,6 +115,7 @@ impl Protocol for Docker {
             (Reply::Kept(kept), _) => answer(&request.note, kept.username.as_deref().unwrap_or_default(), &kept.secret),
             (Reply::Names(names), _) => list(names),
             (Reply::Done, Verb::Erase(_)) => over_tls(request).unwrap_or_else(|| Step::end(Exit::Answered)),
+            (Reply::Done, Verb::Get) => said(NOT_FOUND), // an empty answer is fatal to its client
             (Reply::Done, _) => Step::end(Exit::Answered),
             (Reply::Missing(None), _) => over_tls(request).unwrap_or_else(|| said(NOT_FOUND)),
             // Whoever wants to pull anonymously still can; the reason is for the person.

@@ -113,7 +113,7 @@ fn as_bearer(request: &Request, form: Form) -> bool {
     may && match form {
         Form::Bearer => true,
         Form::Basic => false,
-        Form::Auto => offers(request, "bearer") && !offers(request, "basic"),
+        Form::Auto | Form::Bare => offers(request, "bearer") && !offers(request, "basic"),
     }
 }
 

@@ -55,6 +55,11 @@ impl Protocol for GoAuth {
         }
     }
 
+    /// A header may be in any alphabet, and what we want to know of them is not.
+    fn garbled(&self, call: &Call<'_>, readable: &str, why: Failure) -> Step {
+        if readable.is_empty() { Step::fail(why) } else { self.hear(call, readable) }
+    }
+
     fn reply(&self, _: &Call<'_>, request: &Request, reply: &Reply) -> Step {
         match (reply, &request.target) {
             (Reply::Pass(credential), Target::Place(place)) => {
@@ -121,6 +126,8 @@ mod tests {
         let refused = "HTTP/1.1 401 Unauthorized\nDate: now\nWww-Authenticate: Bearer realm=\"x\"\n\n";
         let request = asked(URL, refused).expect("a question");
         assert_eq!((request.no_prompt, request.challenge.as_slice()), (None, &["Bearer realm=\"x\"".to_owned()][..]));
+        let tight = asked(URL, "HTTP/1.1 401\nwww-authenticate:Basic\n: x\nno colon\n\n").expect("a question");
+        assert_eq!((tight.no_prompt, tight.challenge.as_slice()), (None, &["Basic".to_owned()][..]));
         for input in ["HTTP/1.1 404 Not Found\n\n", "HTTP/2.0 410 Gone\n\n", "", "garbage", "401", "\0\u{1}"] {
             let request = asked(URL, input).expect("a question");
             assert!(request.no_prompt.is_some() && request.refused.is_none(), "{input:?}");

@@ -104,6 +104,10 @@ impl Protocol for Json {
         })
     }
 
+    fn garbled(&self, _: &Call<'_>, _: &str, why: Failure) -> Step {
+        said(&why)
+    }
+
     fn reply(&self, _: &Call<'_>, request: &Request, reply: &Reply) -> Step {
         answer(request, reply)
     }

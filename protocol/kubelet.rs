@@ -2,19 +2,24 @@
 //!
 //! ```text
 //! argv   hallpass-kubelet        (the `name` in CredentialProviderConfig, in --image-credential-provider-bin-dir)
-//! stdin  {"apiVersion":"credentialprovider.kubelet.k8s.io/v1","kind":"CredentialProviderRequest","image":"reg.example.com/team/app:1"}
+//! stdin  {"apiVersion":"credentialprovider.kubelet.k8s.io/v1","kind":"CredentialProviderRequest","image":"reg.example.com/team/app:1",
+//!         "serviceAccountToken":"JWT"}                 (the token from 1.33 on, where `tokenAttributes` wants it)
 //! stdout {"apiVersion":"credentialprovider.kubelet.k8s.io/v1","kind":"CredentialProviderResponse","cacheKeyType":"Registry",
-//!         "cacheDuration":"3540s","auth":{"reg.example.com":{"username":"oauth2","password":"TOKEN"}}}
+//!         "serviceAccountTokenCacheType":"Pod","cacheDuration":"3540s",
+//!         "auth":{"reg.example.com":{"username":"oauth2","password":"TOKEN"}}}
 //! ```
 //!
 //! From the types of k8s.io/kubelet; a kubelet was not run. It runs as root on a node: only accounts that sign in
 //! without a person are of use there. `auth: null` is "none". An account that serves only some paths of a registry
-//! answers for these paths, and is asked anew for each image.
+//! answers for these paths, and is asked anew for each image. A question with a service account's token wants to hear
+//! for whom the answer may be kept, or it is not used: for that pod alone, since an account may exchange the token for
+//! the registry's, and who the exchange looks at is the server's business.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::place::{Pattern, Place};
+use crate::secret::{Secret, exposed_option};
 use crate::talk::{Call, Credential, Exit, Failure, Framing, Protocol, Reply, Request, Step, Target, Then, Verb};
 
 /// The kubelet.
@@ -30,6 +35,8 @@ struct Question {
     api_version: String,
     kind: String,
     image: String,
+    #[serde(rename = "serviceAccountToken", default, with = "exposed_option")]
+    token: Option<Secret>,
 }
 
 impl Protocol for Kubelet {
@@ -58,6 +65,7 @@ impl Protocol for Kubelet {
             Ok(place) => Step::ask(Request {
                 no_prompt: Some("the kubelet has nobody to ask"),
                 drawer: "kubelet",
+                subject: question.token.filter(|token| !token.expose().is_empty()),
                 note: question.api_version,
                 ..Request::new(Verb::Get, Target::Place(place))
             }),
@@ -68,13 +76,13 @@ impl Protocol for Kubelet {
     fn reply(&self, call: &Call<'_>, request: &Request, reply: &Reply) -> Step {
         match (reply, &request.target) {
             (Reply::Pass(credential), Target::Place(place)) => match credential.access_token() {
-                Ok(_) => pass(call.now, &request.note, place, credential),
+                Ok(_) => pass(call.now, request, place, credential),
                 Err(failure) => Step::fail(failure),
             },
             (Reply::Missing(why), Target::Place(place)) => match place.over_tls() {
                 Some(place) => Step::ask(Request { target: Target::Place(place), ..request.clone() }),
                 None => {
-                    let none = response(&request.note, "Registry", &Value::Null);
+                    let none = response(request, "Registry", &Value::Null);
                     Step { then: Then::End(Exit::Answered, why.clone()), ..Step::answer(format!("{none}\n")) }
                 }
             },
@@ -94,11 +102,17 @@ fn registry(image: &str) -> String {
     }
 }
 
-fn response(version: &str, cache: &str, auth: &Value) -> Value {
-    json!({ "apiVersion": version, "kind": "CredentialProviderResponse", "cacheKeyType": cache, "auth": auth })
+fn response(request: &Request, cache: &str, auth: &Value) -> Value {
+    let version = &request.note;
+    let mut response =
+        json!({ "apiVersion": version, "kind": "CredentialProviderResponse", "cacheKeyType": cache, "auth": auth });
+    if request.subject.is_some() {
+        response["serviceAccountTokenCacheType"] = "Pod".into();
+    }
+    response
 }
 
-fn pass(now: u64, version: &str, place: &Place, credential: &Credential) -> Step {
+fn pass(now: u64, request: &Request, place: &Place, credential: &Credential) -> Step {
     let rule = Pattern::parse(&credential.rule).ok().and_then(|rule| rule.prefix_at(place));
     let path = rule.as_ref().unwrap_or(place).path.as_deref().filter(|path| !path.is_empty());
     let (cache, key) = match path {
@@ -107,7 +121,7 @@ fn pass(now: u64, version: &str, place: &Place, credential: &Credential) -> Step
     };
     let password = credential.secret.expose();
     let auth = json!({ key: { "username": credential.username, "password": password } });
-    let mut answer = response(version, cache, &auth);
+    let mut answer = response(request, cache, &auth);
     if let Some(expiry) = credential.expires_at {
         answer["cacheDuration"] = format!("{}s", expiry.saturating_sub(now)).into();
     }
@@ -124,9 +138,9 @@ mod tests {
     }
 
     fn question(version: &str, image: &str) -> String {
-        let token = r#""serviceAccountToken":"canary","serviceAccountAnnotations":{}"#;
+        let more = r#""serviceAccountAnnotations":{"a":"b"},"later":1"#;
         format!(
-            r#"{{"apiVersion":"credentialprovider.kubelet.k8s.io/{version}","kind":"CredentialProviderRequest","image":"{image}",{token}}}"#
+            r#"{{"apiVersion":"credentialprovider.kubelet.k8s.io/{version}","kind":"CredentialProviderRequest","image":"{image}",{more}}}"#
         )
     }
 
@@ -171,6 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn a_service_accounts_token_is_for_its_pod_alone() {
+        let with = |token: &str| {
+            question("v1", "reg.example.com/app").replace("\"later\":1", &format!("\"serviceAccountToken\":{token}"))
+        };
+        let asked = |token: &str| match call(|call| Kubelet.hear(call, &with(token)).then) {
+            Then::Ask(request) => request.subject,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(asked("\"h.p.s\"").map(|token| token.expose().to_owned()).as_deref(), Some("h.p.s"));
+        assert!(asked("\"\"").is_none() && asked("null").is_none());
+        for reply in [Reply::Pass(Box::new(Credential::example("AT1"))), Reply::Missing(None)] {
+            let said = run(&with("\"h.p.s\""), &reply).say.expose().to_owned();
+            assert!(said.contains("\"serviceAccountTokenCacheType\":\"Pod\"") && !said.contains("h.p.s"), "{said}");
+            let said = run(&with("\"\""), &reply).say.expose().to_owned();
+            assert!(!said.contains("serviceAccountTokenCacheType"), "{said}");
+        }
+    }
+
+    #[test]
     fn odd_questions_fail_without_their_text() {
         let twice = question("v1", "reg.example.com/a").replace("\"kind\"", "\"image\":\"canary\",\"kind\"");
         for odd in [
@@ -180,6 +213,7 @@ mod tests {
             &question("v1", "reg.example.com/../a"),
             &question("v1", "").replace("Request", "Response"),
             &twice,
+            &question("v1", "reg.example.com/a").replace("\"later\":1", "\"serviceAccountToken\":[\"canary\"]"),
         ] {
             let Then::End(Exit::Usage, Some(failure)) = call(|call| Kubelet.hear(call, odd).then) else {
                 panic!("{odd}")

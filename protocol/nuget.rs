@@ -9,15 +9,21 @@
 //!         "ResponseCode":"Success","Username":"oauth2"},"RequestId":"a","Type":"Response"}
 //! ```
 //!
-//! From its specification; dotnet was not run. Both sides send a handshake. Each answer is due within 5 s, which is no
-//! time for a person: nobody is asked to sign in. `IsRetry` says that what we gave was refused. `Close`, or the end of
-//! stdin, ends it; what is no request is not answered.
+//! From its specification and NuGet.Client's source; dotnet was not run. Both sides send a handshake. An answer is due
+//! within 5 s (30 s in the present source), unless a `Progress` with the question's id comes before: one every two seconds is what a
+//! person gets who may be asked to sign in (`dotnet restore --interactive`); otherwise nobody is asked. One that came after
+//! its answer would end the connection. `IsRetry` says that what we gave was refused. Only a question about no feed in
+//! particular has `Authentication` among its claims. `Close`, or the end of stdin, which is also that of NuGet's process,
+//! ends it; what is no request is not answered, and what is no message is a `Fault`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::place::Place;
-use crate::talk::{Call, Credential, Exit, Failure, Framing, Protocol, Refused, Reply, Request, Step, Target, Verb};
+use crate::secret::Secret;
+use crate::talk::{
+    Call, Credential, Exit, Failure, Framing, Protocol, Refused, Reply, Request, Step, Target, Then, Verb,
+};
 
 /// dotnet, msbuild and nuget.
 #[derive(Debug)]
@@ -55,13 +61,16 @@ impl Protocol for NuGet {
             return Step::end(Exit::Answered);
         }
         let Ok(Message { id, kind, method, payload }) = serde_json::from_str(input) else {
-            return Step::fail(Failure::new(Exit::Usage, "NuGet said what is no message of its plugin protocol"));
+            return fault(Failure::new(Exit::Usage, "NuGet said what is no message of its plugin protocol"));
         };
         let response = |payload: &Value| message("Response", &id, &method, payload);
         match (kind.as_str(), method.as_str()) {
             ("Request", "Close") => Step::end(Exit::Answered),
             ("Request", "Handshake") => response(&json!({ "ResponseCode": "Success", "ProtocolVersion": "2.0.0" })),
-            ("Request", "GetOperationClaims") => response(&json!({ "Claims": ["Authentication"] })),
+            ("Request", "GetOperationClaims") => {
+                let of_a_feed = ["PackageSourceRepository", "ServiceIndex"].iter().any(|name| !payload[name].is_null());
+                response(&json!({ "Claims": if of_a_feed { &[][..] } else { &["Authentication"] } }))
+            }
             ("Request", CREDENTIALS) => ask(id, &payload),
             ("Request", "Initialize" | "SetLogLevel" | "SetCredentials" | "MonitorNuGetProcessExit") => {
                 response(&json!({ "ResponseCode": "Success" }))
@@ -69,6 +78,10 @@ impl Protocol for NuGet {
             ("Request", _) => response(&json!({ "ResponseCode": "Error" })),
             _ => Step::read(Framing::Line), // an answer to our handshake, a cancellation, a fault
         }
+    }
+
+    fn garbled(&self, _: &Call<'_>, _: &str, why: Failure) -> Step {
+        fault(why)
     }
 
     fn reply(&self, _: &Call<'_>, request: &Request, reply: &Reply) -> Step {
@@ -86,10 +99,13 @@ const PATIENCE: u64 = 5;
 
 fn ask(id: String, payload: &Value) -> Step {
     let uri = payload["Uri"].as_str().unwrap_or_default();
+    // A page is a dialog; older clients do not say whether one can be shown.
+    let a_person = payload["IsNonInteractive"] == false && payload["CanShowDialog"] != false;
     match Place::from_url(uri) {
         Ok(place) => Step::ask(Request {
             refused: (payload["IsRetry"] == true).then_some(Refused::Last),
-            patience: Some(PATIENCE),
+            patience: (!a_person).then_some(PATIENCE),
+            heartbeat: a_person.then(|| line("Progress", &id, CREDENTIALS, &json!({}))),
             drawer: "nuget",
             note: id,
             ..Request::new(Verb::Get, Target::Place(place))
@@ -114,8 +130,17 @@ fn refused(code: &str, why: Option<&Failure>) -> Value {
 }
 
 fn message(kind: &str, id: &str, method: &str, payload: &Value) -> Step {
-    let message = json!({ "RequestId": id, "Type": kind, "Method": method, "Payload": payload });
-    Step::say_and_read(format!("{message}\n"), Framing::Line)
+    Step::say_and_read(line(kind, id, method, payload), Framing::Line)
+}
+
+fn line(kind: &str, id: &str, method: &str, payload: &Value) -> String {
+    format!("{}\n", json!({ "RequestId": id, "Type": kind, "Method": method, "Payload": payload }))
+}
+
+/// It cannot be told where the next message begins: NuGet is told so, and ends the connection.
+fn fault(why: Failure) -> Step {
+    let payload = json!({ "Message": format!("hallpass: {}", why.in_one_line()) });
+    Step { say: Secret::new(line("Fault", "2", "None", &payload)), then: Then::End(why.exit, Some(why)) }
 }
 
 #[cfg(test)]
@@ -160,6 +185,12 @@ mod tests {
         assert_eq!(theirs, want);
         let claims = said(&hear("Request", "GetOperationClaims", &json!({ "ServiceIndex": null })));
         assert_eq!(claims["Payload"], json!({ "Claims": ["Authentication"] }));
+        for of_a_feed in
+            [json!({ "ServiceIndex": {} }), json!({ "PackageSourceRepository": "https://x", "ServiceIndex": null })]
+        {
+            let claims = said(&hear("Request", "GetOperationClaims", &of_a_feed));
+            assert_eq!(claims["Payload"], json!({ "Claims": [] }), "{of_a_feed}");
+        }
         for method in ["Initialize", "SetLogLevel", "MonitorNuGetProcessExit"] {
             assert_eq!(said(&hear("Request", method, &json!({})))["Payload"], json!({ "ResponseCode": "Success" }));
         }
@@ -174,9 +205,9 @@ mod tests {
         assert!(matches!(hear("Request", "Close", &Value::Null).then, Then::End(Exit::Answered, None)));
         assert!(matches!(call(|call| NuGet.hear(call, "").then), Then::End(Exit::Answered, None)));
         for odd in ["canary", "[]", "{}", "\n", &"[".repeat(100_000)] {
-            let Then::End(Exit::Usage, Some(why)) = call(|call| NuGet.hear(call, odd).then) else {
-                panic!("{odd:.20}")
-            };
+            let step = call(|call| NuGet.hear(call, odd));
+            assert!(step.say.expose().contains("\"Type\":\"Fault\"") && !step.say.expose().contains("canary"));
+            let Then::End(Exit::Usage, Some(why)) = step.then else { panic!("{odd:.20}") };
             assert!(!why.what.contains("canary"));
         }
         let call = Call { name: "nuget", args: &[], env: &|_| None, now: 0 };
@@ -184,9 +215,35 @@ mod tests {
     }
 
     #[test]
+    fn a_person_is_waited_for_where_one_may_be_asked() {
+        let beat = |payload: &Value| {
+            let request = asked(payload);
+            assert_eq!(request.patience.is_none(), request.heartbeat.is_some(), "{payload}");
+            request.heartbeat
+        };
+        for there in [
+            json!({ "Uri": URI, "IsNonInteractive": false, "CanShowDialog": true }),
+            json!({ "Uri": URI, "IsNonInteractive": false }),
+        ] {
+            let line = beat(&there).expect("a heartbeat");
+            let message: Value = serde_json::from_str(line.strip_suffix('\n').expect("a line")).expect("JSON");
+            let method = "GetAuthenticationCredentials";
+            assert_eq!(message, json!({ "RequestId": "a\"1", "Type": "Progress", "Method": method, "Payload": {} }));
+        }
+        for nobody in [
+            json!({ "Uri": URI }),
+            json!({ "Uri": URI, "IsNonInteractive": true }),
+            json!({ "Uri": URI, "IsNonInteractive": "false" }),
+            json!({ "Uri": URI, "IsNonInteractive": false, "CanShowDialog": false }),
+        ] {
+            assert_eq!(beat(&nobody), None, "{nobody}");
+        }
+    }
+
+    #[test]
     fn credentials() {
-        let request = asked(&json!({ "Uri": URI, "IsRetry": false, "IsNonInteractive": false }));
-        assert!(request.patience == Some(5) && request.refused.is_none());
+        let request = asked(&json!({ "Uri": URI, "IsRetry": false, "IsNonInteractive": true, "CanShowDialog": true }));
+        assert!(request.patience == Some(5) && request.refused.is_none() && request.heartbeat.is_none());
         assert!(matches!(&request.target, Target::Place(place) if place.host == "nuget.example.com"));
         assert_eq!(asked(&json!({ "Uri": URI, "IsRetry": true })).refused, Some(Refused::Last));
         let reply = |reply: &Reply| said(&call(|call| NuGet.reply(call, &request, reply)))["Payload"].clone();

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! stdin is never read: a script that is piped into a shell must survive `$(hallpass get)`. One line and nothing
-//! else, for `cargo:token-from-stdout` refuses a second and msmtp drops it. `get --json` answers as [`crate::json`].
+//! else, for `cargo:token-from-stdout` refuses a second and msmtp drops it. That one names its registry as cargo 1.95 does:
+//! `hallpass get {index_url}` is run with `sparse+https://crates.example/`. `get --json` answers as [`crate::json`].
 
 use crate::json;
 use crate::place::Place;
@@ -64,7 +65,11 @@ impl Protocol for Plain {
 fn header(credential: &Credential) -> Step {
     match credential.kind {
         Kind::Bearer => {
-            let mut lines = format!("Authorization: Bearer {}\n", credential.secret.expose());
+            let authorization = match credential.authorization() {
+                Ok(value) => value,
+                Err(failure) => return Step::fail(failure),
+            };
+            let mut lines = format!("Authorization: {}\n", authorization.expose());
             for (name, value) in &credential.headers {
                 lines += &format!("{name}: {value}\n");
             }
@@ -77,7 +82,7 @@ fn header(credential: &Credential) -> Step {
     }
 }
 
-/// An account by name or a place by URL, as a person types it.
+/// An account by name or a place by URL, as a person types it, or cargo (`sparse+https://...`).
 ///
 /// # Errors
 /// Text with `://` that is no usable URL.
@@ -85,7 +90,8 @@ pub fn target(text: &str) -> Result<Target, Failure> {
     if !text.contains("://") {
         return Ok(Target::Account(text.to_owned()));
     }
-    let place = Place::from_url(text);
+    let place =
+        Place::from_url(text.strip_prefix("sparse+").or_else(|| text.strip_prefix("registry+")).unwrap_or(text));
     place.map(Target::Place).map_err(|why| Failure::new(Exit::Usage, format!("that URL is not usable: {why}")))
 }
 
@@ -154,7 +160,9 @@ mod tests {
         };
         assert_eq!(target(&[]), Some(Target::Default));
         assert_eq!(target(&["work"]), Some(Target::Account("work".into())));
-        assert!(matches!(target(&["https://h.example/x"]), Some(Target::Place(_))));
+        for url in ["https://h.example/x", "sparse+https://h.example/x", "registry+https://h.example/x"] {
+            assert!(matches!(target(&[url]), Some(Target::Place(place)) if place.scheme == "https"), "{url}");
+        }
         for odd in [&["--frobnicate"][..], &["a", "b"], &["--min-ttl"], &["--min-ttl", "x"], &["https://a@b/"]] {
             assert!(matches!(start(odd), Then::End(Exit::Usage, Some(_))), "{odd:?}");
         }

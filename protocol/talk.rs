@@ -41,6 +41,13 @@ pub trait Protocol: Sync {
         Step::end(Exit::Answered)
     }
 
+    /// The input asked for is none: it is too long, or no text (`readable` is what can be read of it all the same), or
+    /// it cannot be read at all. Ends in the tool's own way to fail.
+    fn garbled(&self, call: &Call<'_>, readable: &str, why: Failure) -> Step {
+        let _ = (call, readable);
+        Step::fail(why)
+    }
+
     /// The answer to the request made by [`Then::Ask`].
     fn reply(&self, call: &Call<'_>, request: &Request, reply: &Reply) -> Step;
 }
@@ -83,11 +90,25 @@ pub enum Then {
     Read(Framing),
     /// Answer this and call [`Protocol::reply`].
     Ask(Box<Request>),
+    /// Write or remove a file that the tool named, and end well.
+    File(Box<Copy>),
     /// Exit with this code, which a protocol may dictate whatever the failure says; the failure's words, if any, go
     /// to the person.
     End(Exit, Option<Failure>),
-    /// Not ours: the next program of this name on PATH takes over, with our arguments and streams.
-    PassOn(&'static str),
+    /// Not ours: the next program of this name on PATH takes over, with our arguments and streams. Where there is none
+    /// it goes on with this, else it ends with code 1, by which such a program says that it has nothing.
+    PassOn(&'static str, Option<Box<Step>>),
+}
+
+/// An answer in a file beside, or in place of, the one on stdout.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    /// Its path, as the tool named it.
+    pub path: String,
+    /// What it says; `None` removes it.
+    pub text: Option<Secret>,
+    /// The tool reads nothing else: that it cannot be written is a failure. Else nobody hears of it.
+    pub required: bool,
 }
 
 impl Step {
@@ -123,7 +144,7 @@ impl Step {
 
     /// Says nothing and leaves it to the next program of this name.
     pub fn pass_on(program: &'static str) -> Self {
-        Self { say: Secret::new(""), then: Then::PassOn(program) }
+        Self { say: Secret::new(""), then: Then::PassOn(program, None) }
     }
 
     /// Says nothing to the tool, and why to the person.
@@ -158,6 +179,8 @@ pub struct Request {
     pub kinds: Kinds,
     /// The credential that the server refused, when the tool says so.
     pub refused: Option<Refused>,
+    /// A token of whoever the tool asks for, which an account may exchange for one that is theirs alone.
+    pub subject: Option<Secret>,
     /// The server's `WWW-Authenticate` values.
     pub challenge: Vec<String>,
     /// What the tool announced that it can read.
@@ -170,6 +193,8 @@ pub struct Request {
     pub no_prompt: Option<&'static str>,
     /// Seconds after which the tool gives up on us; `None` when it waits for as long as a person takes.
     pub patience: Option<u64>,
+    /// What the tool wants to hear every few seconds for as long as it waits, so that it does not give up on a person.
+    pub heartbeat: Option<String>,
     /// What a tool brought is kept for the same door alone: a cargo token is no password for git. Passwords of git
     /// are kept under the empty name.
     pub drawer: &'static str,
@@ -188,12 +213,14 @@ impl Request {
             username: None,
             kinds: Kinds::Access,
             refused: None,
+            subject: None,
             challenge: Vec::new(),
             capabilities: Vec::new(),
             audience: None,
             min_life: None,
             no_prompt: None,
             patience: None,
+            heartbeat: None,
             drawer: "",
             note: String::new(),
         }
@@ -211,6 +238,11 @@ pub enum Verb {
     Erase(Option<Secret>),
     /// Name the places for which there is a credential; the target is not looked at.
     List,
+    /// Say whether an account serves the target: [`Reply::Unsupported`] if one does, for then nothing is stored there or
+    /// erased; [`Reply::Missing`] if not.
+    Whose,
+    /// End the account's session: a person said so to the tool.
+    SignOut,
 }
 
 /// What a credential is for.
@@ -234,6 +266,8 @@ pub enum Kinds {
     Id,
     /// Keys of AWS, which are bought with an id_token.
     Aws,
+    /// A token of Vault, bought where the account logs in there; else an access token and nothing else.
+    Vault,
     /// Either is legal here: the account's `hand_out` decides, else an id_token where the session has one.
     Either,
 }

@@ -13,7 +13,7 @@
 
 use crate::place::Place;
 use crate::secret::Secret;
-use crate::talk::{Call, Exit, Failure, Framing, Kept, Protocol, Reply, Request, Step, Target, Verb};
+use crate::talk::{Call, Exit, Failure, Framing, Kept, Kinds, Protocol, Reply, Request, Step, Target, Verb};
 
 /// Vault and OpenBao.
 #[derive(Debug)]
@@ -69,7 +69,9 @@ fn verb<'a>(call: &Call<'a>) -> Option<&'a str> {
 fn ask(call: &Call<'_>, verb: Verb) -> Step {
     let address = ["VAULT_ADDR", "BAO_ADDR"].iter().find_map(|name| (call.env)(name));
     match Place::from_url(address.as_deref().unwrap_or(DEFAULT_ADDRESS)) {
-        Ok(place) => Step::ask(Request { drawer: "vault", ..Request::new(verb, Target::Place(place)) }),
+        Ok(place) => {
+            Step::ask(Request { kinds: Kinds::Vault, drawer: "vault", ..Request::new(verb, Target::Place(place)) })
+        }
         Err(why) => Step::fail(Failure::new(Exit::Usage, format!("VAULT_ADDR is not usable: {why}"))),
     }
 }

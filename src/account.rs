@@ -49,6 +49,7 @@ pub(crate) enum Spelling {
     Auto,
     Basic,
     Bearer,
+    Bare,
 }
 
 impl From<Spelling> for Form {
@@ -57,6 +58,7 @@ impl From<Spelling> for Form {
             Spelling::Auto => Self::Auto,
             Spelling::Basic => Self::Basic,
             Spelling::Bearer => Self::Bearer,
+            Spelling::Bare => Self::Bare,
         }
     }
 }
@@ -105,6 +107,8 @@ pub(crate) struct Client {
     pub(crate) subject_token_file: Option<PathBuf>,
     pub(crate) subject_token_env: Option<String>,
     pub(crate) subject_token_type: Option<String>,
+    /// Or what the tool brings with its question: then nothing is kept, and nobody gets another's.
+    pub(crate) subject_of_caller: bool,
     /// RFC 8707.
     pub(crate) resource: Option<String>,
     pub(crate) audience: Option<String>,
@@ -112,6 +116,10 @@ pub(crate) struct Client {
     /// The role at AWS that its id_token may take, and the token service that gives it.
     pub(crate) aws_role_arn: Option<String>,
     pub(crate) aws_sts_endpoint: Option<String>,
+    /// The JWT auth method of Vault where it logs in with its token, the role it takes there, and their namespace.
+    pub(crate) vault_mount: Option<String>,
+    pub(crate) vault_role: Option<String>,
+    pub(crate) vault_namespace: Option<String>,
     pub(crate) flow: Flow,
     pub(crate) redirect_uri: Option<String>,
     pub(crate) redirect_ports: Vec<u16>,

@@ -18,14 +18,16 @@ use crate::account::Account;
 use crate::choice::{Choice, Rule};
 use crate::clock::now;
 use crate::failure::{self, fail_hint};
-use crate::kept::Shop;
+use crate::flow::Flow;
+use crate::login::{self, Wishes};
+use crate::logout::{self, Reach};
 use crate::need::{Need, is_refused, no_such_token};
 use crate::paths::Paths;
 use crate::renew::Renewal;
 use crate::shown::shown;
 use crate::store::{self, Stored};
-use crate::sts::Role;
 use crate::token::{Freshness, Session, Token, TokenKind, Wants};
+use crate::trade::Trade;
 use crate::{claims, config, kept, routes};
 
 /// Who asks, beside what they ask.
@@ -67,18 +69,22 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
         (Choice::Missing(Some(why)), Target::Place(_)) => return Ok(Reply::Missing(Some(why))),
         (Choice::Missing(Some(why)), _) => return Ok(Reply::Failed(why)),
     };
+    match request.kinds {
+        Kinds::Aws | Kinds::Vault => bought(caller, request, &rule),
+        _ => of_account(caller, request, &rule),
+    }
+}
+
+fn of_account(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Reply> {
     match &request.verb {
-        Verb::Get if request.kinds == Kinds::Aws => {
-            aws(caller, request, &rule).map(|credential| Reply::Pass(Box::new(credential)))
-        }
-        Verb::Get => get(caller, request, &rule).map(|credential| Reply::Pass(Box::new(credential))),
-        Verb::Store(kept) if is_our_own(caller, &rule, &kept.secret) => Ok(Reply::Done), // coming back
+        Verb::Get => get(caller, request, rule).map(|credential| Reply::Pass(Box::new(credential))),
+        Verb::Store(kept) if is_our_own(caller, rule, &kept.secret) => Ok(Reply::Done), // coming back
         Verb::Store(_) => {
             let name = &rule.account.name;
             Ok(Reply::Unsupported(format!("account `{name}` is signed in to, not stored: `hallpass login {name}`")))
         }
         Verb::Erase(Some(secret)) => {
-            caller.renewal(&rule, now()).mark_refused(secret)?;
+            caller.renewal(rule, now()).mark_refused(secret)?;
             Ok(Reply::Done)
         }
         // Never a logout: other tools live on that session too.
@@ -86,49 +92,33 @@ fn try_answer(caller: Caller<'_>, request: &Request) -> Result<Reply> {
             let name = &rule.account.name;
             Ok(Reply::Unsupported(format!("account `{name}` stays signed in: `hallpass logout {name}` ends that")))
         }
+        Verb::Whose => {
+            let name = &rule.account.name;
+            let way = format!("`hallpass login {name}`, `hallpass logout {name}`");
+            Ok(Reply::Unsupported(format!("account `{name}` is signed in to and out of, not stored: {way}")))
+        }
+        Verb::SignOut => logout::account(caller.paths, &rule.account.name, Reach::Usual).map(|_| Reply::Done),
         Verb::List => Ok(Reply::Done),
     }
 }
 
-/// Keys of AWS: those that were bought before, while they have life enough left, else new ones for an id_token.
-fn aws(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential> {
-    let account = &rule.account;
+/// What is bought with the account's token, where that is what the door wants.
+fn bought(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Reply> {
     let config = config::load(caller.paths)?;
-    let client = config.account(&account.name).map(|(_, client)| client.clone()).unwrap_or_default();
-    let role = Role::of(&account.name, &client)?;
-    let stored = look(&caller.paths.data, &account.name, rule.sealed)?;
-    let session = stored.as_ref().map(|stored| &stored.value);
-    let shop = Shop { paths: caller.paths, rule, min_life: request.min_life.unwrap_or(account.leeway) };
-    let owner = |session: &Session| format!("{} {}", session.signed_in_at, role.arn);
-    let known = session.filter(|session| role.place().is_ok_and(|place| session.covers(&place)));
-    let has = |seconds| known.and_then(|session| shop.has(&owner(session), seconds));
-    let buy = || {
-        // To that place and nowhere else: it must be among those that the session was made for.
-        let target = Target::Place(role.place()?);
-        let ask = Request { kinds: Kinds::Id, min_life: None, target, ..request.clone() };
-        let id_token = get(caller, &ask, rule)?;
-        let session = look(&caller.paths.data, &account.name, rule.sealed)?.map(|stored| stored.value);
-        let who = session.as_ref().and_then(|session| session.identity.as_deref());
-        let owner = session.as_ref().map(owner).unwrap_or_default();
-        shop.buy(&owner, || role.assume(&id_token.secret, who))
+    let client = config.account(&rule.account.name).map(|(_, client)| client.clone()).unwrap_or_default();
+    let own = Request { kinds: Kinds::Access, ..request.clone() };
+    let Some(trade) = Trade::of(caller.paths, rule, &client, caller.command, request)? else {
+        return of_account(caller, &own, rule);
     };
-    let bought = match has(shop.min_life).map_or_else(buy, Ok) {
-        // While nobody can be reached, the old ones do as long as they last.
-        Err(why) if failure::of(&why).exit == Exit::Network => has(account.leeway).ok_or(why)?,
-        bought => bought?,
-    };
-    Ok(Credential {
-        account: account.name.clone(),
-        username: String::new(),
-        secret: bought.secret,
-        kind: Kind::Aws,
-        // Not less `min_life`: its clients ask again long before the end, and must then find newer ones.
-        expires_at: Some(bought.expires_at.saturating_sub(account.leeway)),
-        id: String::new(),
-        form: account.form.into(),
-        headers: Vec::new(),
-        rule: String::new(),
-    })
+    match &request.verb {
+        Verb::Get => {
+            let credential = trade.answer(request, |ask| get(caller, ask, rule))?;
+            Ok(Reply::Pass(Box::new(credential)))
+        }
+        Verb::Store(kept) if trade.is_ours(&kept.secret) => Ok(Reply::Done),
+        Verb::Erase(_) => trade.forget().map(|()| Reply::Done),
+        _ => of_account(caller, &own, rule),
+    }
 }
 
 /// Whether a tool brings back what it was given here.
@@ -176,8 +166,12 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
         credential.headers = account.headers(caller.tenant, None);
         return Ok(credential);
     }
-    let renewal = caller.renewal(rule, now);
     let mut need = Need::of(request, account);
+    if let Some(session) = exchanged(caller, request, rule, now)? {
+        let token = need.token(&session).ok_or_else(|| no_such_token(name, &need))?;
+        return Ok(credential(caller, rule, &session, token, need.wants));
+    }
+    let renewal = caller.renewal(rule, now);
     let stored: Option<Stored<Session>> = store::load(&caller.paths.data, name, rule.sealed, store::BACKGROUND)?;
     if let Some(Stored { value: session, .. }) = &stored {
         check_environment(session, account)?;
@@ -205,6 +199,17 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
         Some(token) => Ok(credential(caller, rule, &session, token, need.wants)),
         None => Err(no_such_token(name, &need)),
     }
+}
+
+/// A session for whoever the tool asks for, in exchange for the token it brought: kept nowhere, or somebody else would
+/// get it.
+fn exchanged(caller: Caller<'_>, request: &Request, rule: &Rule, now: u64) -> Result<Option<Session>> {
+    let (Some(subject), name) = (&request.subject, &rule.account.name) else { return Ok(None) };
+    let config = config::load(caller.paths)?;
+    let client = config.account(name).map(|(_, client)| client).filter(|client| client.subject_of_caller);
+    let Some(client) = client.filter(|client| client.flow == Flow::TokenExchange) else { return Ok(None) };
+    let wishes = Wishes { subject: Some(subject.clone()), tenant: rule.account.tenant.clone(), ..Wishes::default() };
+    Ok(Some(login::sign_in(name, client, &wishes, now)?.session))
 }
 
 /// A row's variable may move its account to another environment: what was signed in to stays where it was.

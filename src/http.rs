@@ -116,25 +116,29 @@ impl Http {
         })
     }
 
-    /// A request of an API: JSON both ways, with a token where there is one.
+    /// A request of an API: JSON both ways, with a token where there is one, and other headers.
     pub(crate) fn json(
         &self,
         method: &str,
         url: &str,
         bearer: Option<&Secret>,
+        headers: &[(&str, &str)],
         body: Option<&serde_json::Value>,
     ) -> std::result::Result<Answer, Unanswered> {
-        let text = body.map(ToString::to_string).unwrap_or_default();
+        let text = Zeroizing::new(body.map(ToString::to_string).unwrap_or_default());
         self.each(url, |agent| {
             let mut request =
                 ureq::http::Request::builder().method(method).uri(url).header("Accept", "application/json");
             if let Some(token) = bearer {
                 request = request.header("Authorization", format!("Bearer {}", token.expose()));
             }
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
             if body.is_some() {
                 request = request.header("Content-Type", "application/json"); // of nothing, some servers refuse it
             }
-            let request = request.body(text.clone())?;
+            let request = request.body(text.as_str())?;
             agent.run(agent.configure_request(request).proxy(proxy(url)).build())
         })
     }

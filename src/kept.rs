@@ -14,7 +14,6 @@ use hallpass_protocol::talk::{Exit, Kept, Reply, Request, Verb};
 use serde::{Deserialize, Serialize};
 
 use crate::account::StoreWish;
-use crate::choice::Rule;
 use crate::clock::now;
 use crate::config::{self, Keep};
 use crate::failure::fail;
@@ -27,33 +26,37 @@ use crate::store::{self, Kind, Shelf, Stored};
 const MAX_ENTRIES: usize = 200;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Record {
+pub(crate) struct Record {
     generation: u64,
     /// The place, to be compared: the file's name is only its hash. The door's name stands before it, unless it is git.
     origin: String,
     /// The newest first.
-    entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Entry {
-    path: Option<String>,
-    username: Option<String>,
+pub(crate) struct Entry {
+    pub(crate) path: Option<String>,
+    pub(crate) username: Option<String>,
     #[serde(with = "exposed")]
-    secret: Secret,
-    authtype: Option<String>,
-    expires_at: Option<u64>,
+    pub(crate) secret: Secret,
+    pub(crate) authtype: Option<String>,
+    /// Seconds since the epoch, of what was bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) obtained_at: Option<u64>,
+    /// Seconds since the epoch.
+    pub(crate) expires_at: Option<u64>,
     #[serde(default, with = "exposed_option")]
-    refresh_token: Option<Secret>,
+    pub(crate) refresh_token: Option<Secret>,
 }
 
 /// What is kept of one place for one door.
 #[derive(Clone, Copy)]
-struct Drawer<'a> {
-    data: &'a Path,
+pub(crate) struct Drawer<'a> {
+    pub(crate) data: &'a Path,
     /// The file's name.
-    name: &'a str,
-    origin: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) origin: &'a str,
 }
 
 /// Answers for a place that no account serves.
@@ -79,7 +82,8 @@ pub(crate) fn answer(paths: &Paths, place: &Place, request: &Request) -> Result<
             let wanted = Wanted::of(place, request, secret.as_ref());
             change(drawer, None, |record| record.entries.retain(|entry| !wanted.fits(entry))).map(|()| Reply::Done)
         }
-        Verb::List => Ok(Reply::Done),
+        Verb::Whose => Ok(Reply::Missing(None)),
+        Verb::List | Verb::SignOut => Ok(Reply::Done),
     }
 }
 
@@ -97,80 +101,6 @@ pub(crate) fn names(paths: &Paths, drawer: &str) -> Result<Vec<(Place, String)>>
         }
     }
     Ok(names)
-}
-
-/// What was bought with an account's token: other credentials, which end and cannot be refreshed.
-#[derive(Debug)]
-pub(crate) struct Bought {
-    pub(crate) secret: Secret,
-    /// Seconds since the epoch.
-    pub(crate) expires_at: u64,
-}
-
-/// Where an account's are kept: one at a time, as a password is.
-#[derive(Clone, Copy)]
-pub(crate) struct Shop<'a> {
-    pub(crate) paths: &'a Paths,
-    pub(crate) rule: &'a Rule,
-    /// Seconds that they must have left.
-    pub(crate) min_life: u64,
-}
-
-impl Shop<'_> {
-    /// What this owner has with so many seconds left. A record that cannot be read is none: it can be bought again.
-    pub(crate) fn has(self, owner: &str, seconds: u64) -> Option<Bought> {
-        let origin = bought(&self.rule.account.name);
-        let drawer = Drawer { data: &self.paths.data, name: &file_name(&origin), origin: &origin };
-        let entry = load(drawer).ok()??.value.entries.into_iter().next()?;
-        let expires_at = entry.expires_at.filter(|expires_at| *expires_at > now() + seconds)?;
-        (entry.username.as_deref() == Some(owner)).then_some(Bought { secret: entry.secret, expires_at })
-    }
-
-    /// Buys anew, one process at a time, and keeps it; never unsealed beside a sealed session.
-    pub(crate) fn buy(self, owner: &str, buy: impl FnOnce() -> Result<Bought>) -> Result<Bought> {
-        let account = &self.rule.account;
-        let origin = bought(&account.name);
-        let name = file_name(&origin);
-        let path = store::beside(&self.paths.data, &name, "buying");
-        let Waited::Lock(_lock) =
-            Lock::wait(&path, "aws", Instant::now() + Duration::from_secs(60), || Ok(None::<()>))?
-        else {
-            return Err(fail(Exit::Busy, format!("{origin}: another hallpass holds `{}`", path.display())));
-        };
-        if let Some(bought) = self.has(owner, self.min_life) {
-            return Ok(bought);
-        }
-        let bought = buy()?;
-        let shelf = Shelf::for_kept(&self.paths.data, &name, account.store)?;
-        if self.rule.sealed && !shelf.is_sealed() {
-            return Ok(bought);
-        }
-        let entry = Entry {
-            path: None,
-            username: Some(owner.to_owned()),
-            secret: bought.secret.clone(),
-            authtype: None,
-            expires_at: Some(bought.expires_at),
-            refresh_token: None,
-        };
-        let drawer = Drawer { data: &self.paths.data, name: &name, origin: &origin };
-        if load(drawer).is_err() {
-            forget_bought(self.paths, &account.name)?;
-        }
-        change(drawer, Some(shelf), |record| record.entries = vec![entry])?;
-        Ok(bought)
-    }
-}
-
-/// Forgets what was bought with an account's token.
-pub(crate) fn forget_bought(paths: &Paths, account: &str) -> Result<()> {
-    let name = file_name(&bought(account));
-    let _ = std::fs::remove_file(store::beside(&paths.data, &name, "sealed"));
-    store::remove(&paths.data, &name, None).map(|_| ())
-}
-
-fn bought(account: &str) -> String {
-    format!("bought by {account}")
 }
 
 /// `https://h.example:443` for git; `docker https://h.example:443` for others.
@@ -215,6 +145,7 @@ fn store(
         username: request.username.clone(),
         secret: kept.secret.clone(),
         authtype: kept.authtype.clone(),
+        obtained_at: None,
         expires_at: kept.expires_at,
         refresh_token: kept.refresh_token.clone(),
     };
@@ -227,7 +158,7 @@ fn store(
 }
 
 /// Changes the record of a place under its lock; without a shelf only one that is there.
-fn change(drawer: Drawer<'_>, shelf: Option<Shelf>, change: impl FnOnce(&mut Record)) -> Result<()> {
+pub(crate) fn change(drawer: Drawer<'_>, shelf: Option<Shelf>, change: impl FnOnce(&mut Record)) -> Result<()> {
     let Drawer { data, name, origin } = drawer;
     if shelf.is_none() && load(drawer)?.is_none() {
         return Ok(());
@@ -258,7 +189,7 @@ fn change(drawer: Drawer<'_>, shelf: Option<Shelf>, change: impl FnOnce(&mut Rec
 }
 
 /// Without the mark that a sealed record leaves, no keychain is asked: most places have nothing kept.
-fn load(Drawer { data, name, origin }: Drawer<'_>) -> Result<Option<Stored<Record>>> {
+pub(crate) fn load(Drawer { data, name, origin }: Drawer<'_>) -> Result<Option<Stored<Record>>> {
     let mark = store::beside(data, name, "sealed");
     let sealed = mark
         .try_exists()
@@ -300,7 +231,7 @@ impl From<Entry> for Kept {
 }
 
 /// `+` and a hash: names of places do not stand in a folder listing, and no account has such a name.
-fn file_name(origin: &str) -> String {
+pub(crate) fn file_name(origin: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, origin.as_bytes());
     let hex: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("+{hex}")

@@ -8,10 +8,10 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
 use crate::account::{Account, Client};
+use crate::bought;
 use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
-use crate::kept;
 use crate::lock::{self, Lock, Waited};
 use crate::oauth::{self, Grants};
 use crate::paths::Paths;
@@ -74,7 +74,7 @@ pub(crate) fn account(paths: &Paths, name: &str, reach: Reach) -> Result<String>
     // Another machine that shares this folder has a session of its own, sealed with another key.
     let only = stored.as_ref().map(|stored| stored.shelf.kind());
     let was_there = store::remove(&paths.data, name, only.as_ref())?;
-    kept::forget_bought(paths, name)?;
+    bought::forget(paths, name)?;
     routes::forget(paths);
     if let Some(kind) = &only {
         store::drop_unused_key(&paths.data, kind);

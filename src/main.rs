@@ -4,10 +4,10 @@
 //!                      main                        which door?
 //!               tool          person/              a tool asks | a person types
 //!                broker  why doctor status setup  fresh -> answer | what is there, and what to do
-//!                  renew  refresh  signin          stale -> refresh; none -> sign in; one process at a time
+//!           trade  renew  refresh  signin          bought with it | stale -> refresh; none -> sign in; one at a time
 //!         login/   logout   enrol   connect/       browser, paste, device, token | out | new accounts | links
-//!     oauth/ discovery resource sts tenants pats  what the authorization server and the provider are asked
-//!       routes  choice  environment     kept       which account answers | passwords of places nobody serves
+//! oauth/ discovery resource sts vault tenants pats  what the authorization server and the provider are asked
+//!       routes  choice  environment  bought  kept  which account answers | of a seller | of places nobody serves
 //!                    setback                       what went wrong, for those who waited
 //!         config/   store/    lock   presence      as configured | where it is kept | one at a time | is a person there
 //!      account  provider  need  token  http  ...   small facts, and the way to a server
@@ -20,6 +20,7 @@
 //! through `login`. Arrows go down only.
 
 mod account;
+mod bought;
 mod broker;
 mod choice;
 mod claims;
@@ -64,6 +65,8 @@ mod terminal;
 mod textfile;
 mod token;
 mod tool;
+mod trade;
+mod vault;
 mod why;
 
 use std::ffi::OsString;

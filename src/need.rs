@@ -80,7 +80,7 @@ pub(crate) fn no_such_token(name: &str, need: &Need) -> anyhow::Error {
             "no id_token that is still good".to_owned(),
             format!("if its `scope` has \"openid\", `hallpass login {name}`"),
         ),
-        (Kinds::Access, None) => ("no access token".to_owned(), format!("`hallpass login {name}`")),
+        (Kinds::Access | Kinds::Vault, None) => ("no access token".to_owned(), format!("`hallpass login {name}`")),
     };
     fail_hint(Exit::SignIn, format!("account `{name}` has {what}"), hint)
 }

@@ -109,7 +109,7 @@ impl<'a> Pats<'a> {
 
     fn ask(&self, method: &str, url: &str, body: Option<&Value>) -> Result<Answer> {
         let name = self.account;
-        let answer = self.http.json(method, url, Some(&self.token), body).map_err(|why| {
+        let answer = self.http.json(method, url, Some(&self.token), &[], body).map_err(|why| {
             let (Unanswered::NotSent(why) | Unanswered::Lost(why)) = why;
             fail_hint(Exit::Network, format!("account `{name}`: {why}"), "try again")
         })?;

@@ -11,9 +11,9 @@ use hallpass_protocol::time::from_rfc3339;
 use serde_json::{Value, json};
 
 use crate::account::Client;
+use crate::bought::Bought;
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
-use crate::kept::Bought;
 use crate::shown::printable;
 
 /// The service that answers for all regions.
@@ -68,7 +68,10 @@ impl<'a> Role<'a> {
         let http = Http::new(self.client.ca_file.as_deref())?;
         let answer = http.post(self.endpoint, None, &form).map_err(|why| again(why.why()))?;
         match answer.status {
-            200 => keys(&answer.body).ok_or_else(|| again("it answered with something else")),
+            200 => {
+                let odd = || again("it answered with something else");
+                keys(&answer.body, answer.asked_at, answer.servers_time.unwrap_or(answer.asked_at)).ok_or_else(odd)
+            }
             400 | 401 | 403 => {
                 let code = element(&String::from_utf8_lossy(&answer.body), "Code").map(|code| printable(&code));
                 let what = format!(
@@ -92,8 +95,9 @@ fn session_name(who: Option<&str>) -> String {
     if name.len() < 2 { "hallpass".to_owned() } else { name }
 }
 
-/// JSON where the service follows `Accept`, else XML.
-fn keys(body: &[u8]) -> Option<Bought> {
+/// JSON where the service follows `Accept`, else XML. The end is by the service's clock; the tools compare it with ours,
+/// and so do we.
+fn keys(body: &[u8], asked_at: u64, servers_time: u64) -> Option<Bought> {
     let text = std::str::from_utf8(body).ok()?;
     let json: Option<Value> = serde_json::from_str(text).ok();
     let credentials = json
@@ -107,12 +111,13 @@ fn keys(body: &[u8]) -> Option<Bought> {
         Some(seconds) if seconds >= 0.0 => seconds as u64,
         _ => from_rfc3339(&field("Expiration")?)?,
     };
+    let expires_at = asked_at.saturating_add(expires_at.saturating_sub(servers_time));
     let keys = json!({
         "AccessKeyId": field("AccessKeyId")?,
         "SecretAccessKey": field("SecretAccessKey")?,
         "SessionToken": field("SessionToken")?,
     });
-    Some(Bought { secret: Secret::new(keys.to_string()), expires_at })
+    Some(Bought { secret: Secret::new(keys.to_string()), obtained_at: asked_at, expires_at: Some(expires_at) })
 }
 
 /// The text of the first element of this name; the values we look for have nothing that XML would escape.
@@ -135,11 +140,14 @@ mod tests {
         let json = r#"{"AssumeRoleWithWebIdentityResponse":{"AssumeRoleWithWebIdentityResult":{"Credentials":
             {"AccessKeyId":"ASIA1","SecretAccessKey":"s/+=","SessionToken":"t1","Expiration":1.795350896E9}}}}"#;
         for text in [xml, json] {
-            let bought = keys(text.as_bytes()).expect(text);
-            assert_eq!((bought.secret.expose(), bought.expires_at), (want, 1_795_350_896));
+            let end = 1_795_350_896;
+            let bought = keys(text.as_bytes(), end - 3600, end - 3600).expect(text);
+            assert_eq!((bought.secret.expose(), bought.expires_at), (want, Some(end)));
+            let slow = keys(text.as_bytes(), end - 9000, end - 3600).expect(text);
+            assert_eq!(slow.expires_at, Some(end - 9000 + 3600), "our clock is an hour and a half behind");
         }
         for odd in ["", "{}", "<AccessKeyId>a</AccessKeyId>", &xml.replace("t1", "&amp;"), &xml.replace("2026", "x")] {
-            assert!(keys(odd.as_bytes()).is_none(), "{odd}");
+            assert!(keys(odd.as_bytes(), 0, 0).is_none(), "{odd}");
         }
     }
 

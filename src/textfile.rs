@@ -8,6 +8,7 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
 use crate::failure::fail;
+use crate::shown::shown;
 
 /// More than any configuration: a file named by mistake is not read to its end.
 const MAX_BYTES: u64 = 16 << 20;
@@ -38,18 +39,51 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
 pub(crate) fn write(path: &Path, text: &str, mode: Mode) -> Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let broken = |why: std::io::Error| fail(Exit::Config, format!("`{}` cannot be written: {why}", path.display()));
-    let mut aside = target.clone().into_os_string();
-    aside.push(format!(".{}", std::process::id()));
-    let written = create(&target, aside.as_ref(), mode)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&aside, &target));
-    if written.is_err() {
-        let _ = fs::remove_file(&aside); // what is left of it is of use to nobody
+    if let Some(folder) = target.parent() {
+        fs::create_dir_all(folder).map_err(broken)?;
     }
-    written.map_err(broken)
+    put(&target, text, mode).map_err(broken)
+}
+
+/// Writes a file that a tool named, for its owner alone: where the folder is there already, and never through a link or
+/// over anything but a file.
+pub(crate) fn write_here(path: &Path, text: &str) -> Result<()> {
+    is_a_file_or_none(path)?;
+    put(path, text, Mode::Private).map_err(|why| unwritten(path, &why))
+}
+
+/// Removes such a file.
+pub(crate) fn remove_here(path: &Path) -> Result<()> {
+    is_a_file_or_none(path)?;
+    remove(path)
+}
+
+fn is_a_file_or_none(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        _ if !path.is_absolute() => Err(unwritten(path, &"its path does not begin at the root")),
+        Ok(found) if !found.is_file() => Err(unwritten(path, &"something that is no file stands there")),
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(unwritten(path, &why)),
+        _ => Ok(()),
+    }
+}
+
+fn unwritten(path: &Path, why: &dyn std::fmt::Display) -> anyhow::Error {
+    fail(Exit::Store, format!("`{}` cannot be written: {why}", shown(&path.to_string_lossy())))
+}
+
+fn put(target: &Path, text: &str, mode: Mode) -> std::io::Result<()> {
+    let mut aside = target.as_os_str().to_owned();
+    aside.push(format!(".{}", std::process::id()));
+    let written = create(target, aside.as_ref(), mode).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&aside, target)
+    });
+    // What is left of it is of use to nobody; what was there before is not ours.
+    if written.as_ref().is_err_and(|why| why.kind() != ErrorKind::AlreadyExists) {
+        let _ = fs::remove_file(&aside);
+    }
+    written
 }
 
 /// Removes a file that may not be there.
@@ -63,9 +97,6 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
 }
 
 fn create(target: &Path, aside: &Path, mode: Mode) -> std::io::Result<fs::File> {
-    if let Some(folder) = target.parent() {
-        fs::create_dir_all(folder)?;
-    }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

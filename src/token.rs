@@ -188,7 +188,7 @@ impl Session {
     pub(crate) fn token(&self, kinds: Kinds, audience: Option<&str>, prefer_access: bool) -> Option<&Token> {
         let find = |kind| self.tokens.iter().find(|token| token.kind == kind && token.audience.as_deref() == audience);
         match kinds {
-            Kinds::Access => find(TokenKind::AccessToken),
+            Kinds::Access | Kinds::Vault => find(TokenKind::AccessToken),
             Kinds::Id | Kinds::Aws => find(TokenKind::IdToken),
             Kinds::Either if prefer_access || !self.has_id_token() => find(TokenKind::AccessToken),
             Kinds::Either => find(TokenKind::IdToken),

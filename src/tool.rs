@@ -3,9 +3,11 @@
 //! One loop drives every protocol. No clap here: the arguments of a tool must never meet a parser that knows better.
 
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 use anyhow::Result;
-use hallpass_protocol::talk::{Call, Exit, Failure, Framing, MAX_INPUT, Protocol, Reply, Then};
+use hallpass_protocol::talk::{Call, Exit, Failure, Framing, MAX_INPUT, Protocol, Reply, Step, Then};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::broker::{self, Caller};
@@ -15,6 +17,7 @@ use crate::failure::{self, fail};
 use crate::handover;
 use crate::paths::{Paths, set};
 use crate::terminal;
+use crate::textfile;
 
 /// How a tool called us.
 pub(crate) struct Door {
@@ -52,9 +55,16 @@ fn talk(door: Door) -> Result<Exit> {
             say(step.say.expose())?;
         }
         step = match step.then {
-            Then::Read(framing) => door.protocol.hear(&call, input.read(framing)?.as_str()),
+            Then::Read(framing) => match input.read(framing) {
+                Ok(question) => door.protocol.hear(&call, &question),
+                Err(Garbled { readable, why }) => door.protocol.garbled(&call, &readable, why),
+            },
             Then::Ask(request) => {
-                let reply: Reply = broker::answer(caller, &request);
+                let answer = || broker::answer(caller, &request);
+                let reply: Reply = match &request.heartbeat {
+                    None => answer(),
+                    Some(beat) => beating(beat, answer),
+                };
                 door.protocol.reply(&call, &request, &reply)
             }
             Then::End(exit, failure) => {
@@ -66,13 +76,40 @@ fn talk(door: Door) -> Result<Exit> {
                 }
                 return Ok(exit);
             }
-            Then::PassOn(program) => {
+            Then::File(copy) => {
+                let done = match &copy.text {
+                    Some(text) => textfile::write_here(Path::new(&copy.path), text.expose()),
+                    None => textfile::remove_here(Path::new(&copy.path)),
+                };
+                return match done {
+                    Err(why) if copy.required => Err(why),
+                    _ => Ok(Exit::Answered),
+                };
+            }
+            Then::PassOn(program, otherwise) => {
                 handover::take_over(program, &args);
-                return Ok(Exit::Bug); // 1 is how such a program says that it has nothing
+                otherwise.map_or_else(|| Step::end(Exit::Bug), |step| *step)
             }
         };
     }
 }
+
+/// Says a tool's heartbeat while the answer takes its time, from a thread that has ended before the answer is said.
+fn beating(beat: &str, answer: impl FnOnce() -> Reply) -> Reply {
+    let (answered, waiting) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let tick = move || {
+            while waiting.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) && say(beat).is_ok() {}
+        };
+        let _ = std::thread::Builder::new().spawn_scoped(scope, tick); // without it the tool may give up, no more
+        let reply = answer();
+        drop(answered);
+        reply
+    })
+}
+
+/// Less than half of the shortest time in which a tool with a heartbeat gives up (5 s).
+const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// hallpass's own options, which stand on every door; the rest is the protocol's.
 #[derive(Default)]
@@ -119,15 +156,22 @@ struct Input {
     waiting: Zeroizing<Vec<u8>>,
 }
 
+/// What came on stdin and is no question.
+struct Garbled {
+    readable: Zeroizing<String>,
+    why: Failure,
+}
+
 impl Input {
-    fn read(&mut self, framing: Framing) -> Result<Zeroizing<String>> {
+    fn read(&mut self, framing: Framing) -> Result<Zeroizing<String>, Garbled> {
+        let garbled = |what: String| Garbled { readable: Zeroizing::default(), why: Failure::new(Exit::Usage, what) };
         let mut chunk = [0; 4096];
         let end = loop {
             if let Some(end) = end_of(&self.waiting, framing) {
                 break end;
             }
             if self.waiting.len() > MAX_INPUT {
-                return Err(too_much());
+                return Err(garbled("the question on stdin is longer than 1 MiB".to_owned()));
             }
             match read_stdin(&mut chunk) {
                 Ok(0) => break self.waiting.len(),
@@ -136,15 +180,16 @@ impl Input {
                     chunk[..count].zeroize(); // the rest was never anything
                 }
                 Err(why) if why.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(why) => return Err(fail(Exit::Usage, format!("stdin cannot be read: {why}"))),
+                Err(why) => return Err(garbled(format!("stdin cannot be read: {why}"))),
             }
         };
         let question: Vec<u8> = self.waiting.drain(..end).collect();
         match String::from_utf8(question) {
             Ok(question) => Ok(Zeroizing::new(question)),
             Err(why) => {
-                drop(Zeroizing::new(why.into_bytes()));
-                Err(fail(Exit::Usage, "the question on stdin is not UTF-8"))
+                let bytes = Zeroizing::new(why.into_bytes());
+                let readable = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+                Err(Garbled { readable, ..garbled("the question on stdin is not UTF-8".to_owned()) })
             }
         }
     }
@@ -181,10 +226,6 @@ fn write_stdout(bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush())
-}
-
-fn too_much() -> anyhow::Error {
-    Failure::new(Exit::Usage, "the question on stdin is longer than 1 MiB").into()
 }
 
 /// Where the question ends, if it has ended.

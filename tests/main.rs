@@ -125,6 +125,10 @@ mod tools_cargo;
 #[cfg(unix)]
 mod tools_docker;
 #[cfg(unix)]
+mod tools_edges;
+#[cfg(unix)]
+mod tools_garbled;
+#[cfg(unix)]
 mod tools_hosts;
 #[cfg(unix)]
 mod tools_nuget;
@@ -134,6 +138,8 @@ mod tools_passed_on;
 mod tools_prints;
 #[cfg(target_os = "linux")]
 mod tools_terminal;
+#[cfg(unix)]
+mod tools_vault;
 #[cfg(unix)]
 mod warmhub;
 #[cfg(unix)]

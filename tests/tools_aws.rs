@@ -107,6 +107,7 @@ fn bought(world: &World) -> std::path::PathBuf {
 fn set_left(world: &World, seconds: i64) {
     let mut kept = record::read(&bought(world));
     kept["entries"][0]["expires_at"] = json!(now() + seconds);
+    kept["entries"][0]["obtained_at"] = json!(now() + seconds - 3600);
     record::write(&bought(world), &kept);
 }
 

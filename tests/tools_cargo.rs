@@ -170,3 +170,83 @@ fn by_its_program_name_too() {
         Link::new(&world, "cargo-credential-hallpass").ask(&["--cargo-plugin"], question(MINE, "get").to_string());
     assert!(done.expect(0).out.contains(&world.token()), "the last line may lack its end");
 }
+
+/// crates.io and its kin want no scheme before the token.
+#[test]
+fn a_registry_may_want_the_token_alone() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    world.config(&(world.config_text() + "authorization = \"bare\"\n"));
+    let token = world.token();
+    let mut cargo = Provider::start(&world, "never");
+    assert_eq!(cargo.ask(&question(MINE, "get"))["Ok"]["token"], json!(token));
+    cargo.end();
+    assert_eq!(world.run(&["header"]).expect(0).out, format!("Authorization: {token}\n"));
+    let git = world.ask(&["git", "get"], "protocol=https\nhost=git.example.com\n\n").expect(0);
+    assert!(git.out.contains(&format!("username=oauth2\npassword={token}\n")), "{git:?}");
+    world.config(&world.config_text().replace("\"bare\"", "\"bear\""));
+    world.run(&["get"]).refused(&[10], &["`authorization` is none of"]);
+}
+
+/// `cargo:token-from-stdout`, by the address that cargo gives: one line, and none where there is no token.
+#[test]
+fn a_token_for_cargos_own_provider() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    let want = format!("{}\n", world.token());
+    for index in [MINE, "registry+https://git.example.com/index", "https://git.example.com/index"] {
+        let done = world.run(&["get", index]).expect(0);
+        assert_eq!((done.out, done.err), (want.clone(), String::new()), "{index}");
+    }
+    world.run(&["get", "sparse+https://evil.example/"]).refused(&[3], &["https://evil.example"]);
+    world.run(&["get", "sparse+sparse+https://git.example.com/"]).refused(&[3], &[]);
+}
+
+/// The program itself: it asks our `get` for the token of a registry, and sends it as it comes.
+#[test]
+fn the_real_cargo_takes_it() {
+    if !crate::runs::has("cargo") {
+        return;
+    }
+    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.server_addr().to_ip().unwrap());
+    let (send, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for request in server.incoming_requests() {
+            let sent = request.headers().iter().find(|header| header.field.equiv("Authorization"));
+            let sent = sent.map(|header| header.value.to_string());
+            let config =
+                format!("{{\"dl\":\"{url}\",\"api\":\"{url}\",\"auth-required\":true}}", url = "http://127.0.0.1:9");
+            let (status, body) = match (&sent, request.url().ends_with("config.json")) {
+                (None, _) => (401, String::new()),
+                (_, true) => (200, config),
+                _ => (404, String::new()),
+            };
+            if send.send(sent).is_err() {
+                return;
+            }
+            let _ = request.respond(tiny_http::Response::from_string(body).with_status_code(status));
+        }
+    });
+    let idp = Idp::start();
+    let world = World::bare();
+    world.config(&World::account("work", &idp, &format!("[\"{url}\"]")));
+    world.sign_in();
+    let home = world.path("home/cargo");
+    std::fs::create_dir_all(home.join("src")).unwrap();
+    let bin = crate::world::bin().into_string().unwrap();
+    let provider = format!("[\"cargo:token-from-stdout\", \"{bin}\", \"get\", \"{{index_url}}\"]");
+    let registry = format!("[registries.corp]\nindex = \"sparse+{url}/index/\"\ncredential-provider = {provider}\n");
+    std::fs::write(home.join("config.toml"), registry).unwrap();
+    let package =
+        "[package]\nname = \"a\"\nversion = \"0.1.0\"\n[dependencies]\nb = { version = \"1\", registry = \"corp\" }\n";
+    std::fs::write(home.join("Cargo.toml"), package).unwrap();
+    std::fs::write(home.join("src/lib.rs"), "").unwrap();
+    let mut command = world.program("cargo", &["generate-lockfile"]);
+    let rustup = std::env::var_os("RUSTUP_HOME")
+        .unwrap_or_else(|| std::path::Path::new(&std::env::var_os("HOME").unwrap_or_default()).join(".rustup").into());
+    command.current_dir(&home).env("CARGO_HOME", &home).env("RUSTUP_HOME", rustup);
+    let done: crate::runs::Done = command.output().unwrap().into();
+    let sent: Vec<_> = heard.try_iter().collect();
+    assert!(sent.contains(&Some(world.token())), "{sent:?}: {done:?}");
+}

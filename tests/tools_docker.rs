@@ -59,7 +59,7 @@ fn failures_are_on_stdout() {
     world.ask(&["docker", "get", "x"], "").expect(2);
     assert!(docker(&world, "version", "").expect(0).out.starts_with("docker-credential-hallpass "));
     let odd = Link::new(&world, "docker-credential-hallpass").ask(&["get"], vec![0xff, 0xfe, b'\n']);
-    assert!(odd.code != Some(0) && odd.out.is_empty(), "not text: {odd:?}");
+    refused(&odd, &["not UTF-8"]);
 }
 
 #[test]

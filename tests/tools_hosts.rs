@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::answers::At;
+use crate::forms::field;
 use crate::idp::Idp;
 use crate::tools::{Link, keeping};
 use crate::world::World;
@@ -181,4 +183,57 @@ fn the_kubelet_gets_a_registrys_user_and_password() {
     }
     let link = Link::new(&world, "hallpass-kubelet");
     link.ask(&[], "{}").refused(&[2], &[]);
+}
+
+/// Kubernetes 1.33: what one pod's service account gets in exchange is nobody else's, and stays nowhere.
+#[test]
+fn the_kubelets_token_is_exchanged_and_nothing_is_kept() {
+    let idp = Idp::start();
+    let world = World::bare();
+    world.config(&format!(
+        "[account.reg]\nissuer = \"{}\"\nclient_id = \"robot\"\nserves = [\"https://reg.example.com\"]\n\
+         flow = \"token_exchange\"\nsubject_token = \"caller\"\n",
+        idp.issuer
+    ));
+    let link = Link::new(&world, "hallpass-kubelet");
+    let ask = |token: Option<&str>| {
+        let mut question = json!({
+            "apiVersion": "credentialprovider.kubelet.k8s.io/v1", "kind": "CredentialProviderRequest",
+            "image": "reg.example.com/team/app:1"
+        });
+        question["serviceAccountToken"] = json!(token);
+        link.ask(&[], question.to_string())
+    };
+    let mut passwords = std::collections::BTreeSet::new();
+    for pod in ["pod-1", "pod-2", "pod-1"] {
+        idp.add_pat(pod);
+        let done = ask(Some(pod)).expect(0);
+        assert_eq!(done.err, "");
+        let answer: Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!(
+            (&answer["serviceAccountTokenCacheType"], &answer["cacheKeyType"]),
+            (&json!("Pod"), &json!("Registry"))
+        );
+        let password = answer["auth"]["reg.example.com"]["password"].as_str().unwrap().to_owned();
+        assert!(idp.live_access_token(&password) && passwords.insert(password), "{pod} got another's: {answer}");
+        let form = idp.calls(At::Token).pop().unwrap().form;
+        assert_eq!(field(&form, "subject_token"), Some(pod));
+        assert_eq!(field(&form, "subject_token_type"), Some("urn:ietf:params:oauth:token-type:jwt"));
+    }
+    assert_eq!(world.holdings(), [""; 0]);
+    let refused = ask(Some("canary-of-a-stranger")).expect_any(&[5, 10]);
+    assert!(refused.out.is_empty() && !refused.err.contains("canary"), "{refused:?}");
+    ask(None).refused(&[10], &["reg", "tokenAttributes"]);
+    world.run(&["get", "reg"]).refused(&[10], &["reg"]);
+    // An account that exchanges nothing answers with its own, and still says for whom that may be kept.
+    let world = World::signed_in(&idp);
+    let question = json!({
+        "apiVersion": "credentialprovider.kubelet.k8s.io/v1", "kind": "CredentialProviderRequest",
+        "image": "git.example.com/app", "serviceAccountToken": "pod-1"
+    });
+    let done = Link::new(&world, "hallpass-kubelet").ask(&[], question.to_string()).expect(0);
+    assert!(
+        done.out.contains(&world.token()) && done.out.contains("\"serviceAccountTokenCacheType\":\"Pod\""),
+        "{done:?}"
+    );
 }

@@ -1,13 +1,14 @@
 //! NuGet's plugin: messages with request ids, a conversation that stays open. A transcript: no dotnet is run.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::idp::Idp;
+use crate::runs::until;
 use crate::tools::Link;
-use crate::world::World;
+use crate::world::{Behaviour, World};
 
 struct Plugin {
     child: Child,
@@ -47,7 +48,7 @@ impl Plugin {
         answer["Payload"].clone()
     }
     fn credentials(&mut self, id: &str, uri: &str, retry: bool) -> Value {
-        let payload = json!({"Uri": uri, "IsRetry": retry, "IsNonInteractive": false, "CanShowDialog": true});
+        let payload = json!({"Uri": uri, "IsRetry": retry, "IsNonInteractive": true, "CanShowDialog": false});
         self.ask(id, "GetAuthenticationCredentials", payload)
     }
     #[track_caller]
@@ -106,8 +107,58 @@ fn nobody_is_asked_to_sign_in() {
     assert!(answer["Message"].as_str().unwrap().contains("hallpass login work"), "{answer}");
     assert_eq!(world.opened(), [""; 0]);
     nuget.end();
-    let alone = Link::new(&world, "nuget-plugin-hallpass").ask(&["-Plugin"], "canary\n");
-    assert!(alone.code == Some(2) && !alone.err.contains("canary"), "{alone:?}");
+    for odd in [&b"canary\n"[..], b"{\"canary\": \xff}\n", &[b'['; 2 << 20]] {
+        let alone = Link::new(&world, "nuget-plugin-hallpass").ask(&["-Plugin"], odd);
+        let last: Value = serde_json::from_str(alone.out.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["Type"], alone.code), (&json!("Fault"), Some(2)));
+        assert!(!alone.err.contains("canary") && !alone.out.contains("canary"), "{alone:?}");
+    }
+}
+
+/// A person takes longer than NuGet waits: it hears that somebody is at it, and nothing more once it has the answer.
+#[test]
+fn a_heartbeat_while_a_person_signs_in() {
+    let idp = Idp::start();
+    let world = World::new(&idp);
+    world.browser(Behaviour::Ignore);
+    let mut nuget = Plugin::start(&world);
+    let payload = json!({"Uri": URI, "IsRetry": false, "IsNonInteractive": false, "CanShowDialog": true});
+    nuget.send("Request", "a", "GetAuthenticationCredentials", payload);
+    for _ in 0..2 {
+        let beat = nuget.line();
+        assert_eq!((&beat["Type"], &beat["RequestId"]), (&json!("Progress"), &json!("a")), "{beat}");
+    }
+    let page = world.opened().remove(0);
+    assert!(world.program("curl", &["-qsL", &page]).output().unwrap().status.success());
+    let answer = until("the answer", || Some(nuget.line()).filter(|message| message["Type"] != "Progress"));
+    assert_eq!((&answer["Type"], &answer["RequestId"]), (&json!("Response"), &json!("a")));
+    assert_eq!(answer["Payload"]["Password"], json!(world.token()));
+    assert_eq!(nuget.credentials("b", URI, false)["ResponseCode"], "Success");
+    drop(nuget.stdin);
+    let mut rest = String::new();
+    nuget.stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), nuget.child.wait().unwrap().code()), ("", Some(0)), "not a word after the answer");
+}
+
+/// Questions that came while another was answered, in the order and with the ids that they came with; answers to what
+/// was never asked, and cancellations, are not answered. NuGet's own end is that of stdin.
+#[test]
+fn ids_are_the_questions_own() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    let mut nuget = Plugin::start(&world);
+    nuget.send("Request", "m", "MonitorNuGetProcessExit", json!({"ProcessId": 1}));
+    nuget.send("Response", "never-asked", "Handshake", json!({"ResponseCode": "Error"}));
+    nuget.send("Cancel", "z9", "GetAuthenticationCredentials", Value::Null);
+    for id in ["z9", "a1"] {
+        let payload = json!({"Uri": URI, "IsRetry": false, "IsNonInteractive": true});
+        nuget.send("Request", id, "GetAuthenticationCredentials", payload);
+    }
+    nuget.send("Request", "c", "GetOperationClaims", json!({"PackageSourceRepository": null, "ServiceIndex": null}));
+    let ids: Vec<_> = (0..4).map(|_| nuget.line()["RequestId"].clone()).collect();
+    assert_eq!(ids, ["m", "z9", "a1", "c"]);
+    drop(nuget.stdin);
+    assert_eq!(nuget.child.wait().unwrap().code(), Some(0), "with its parent gone nothing is left behind");
 }
 
 /// Whoever waits for a lock that another holds gives up before its tool does, and says who holds it; with a person there,

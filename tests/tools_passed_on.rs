@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::idp::Idp;
 use crate::runs::{Done, done};
-use crate::tools::Link;
+use crate::tools::{Link, keeping};
 use crate::world::{BIN, World};
 
 /// A folder with a program that says what it was asked.
@@ -58,8 +58,9 @@ fn keyring_passes_on_what_is_not_ours() {
         &["get", "https://evil.example/simple/", "oauth2"][..],
         &["--mode=creds", "--output=json", "get", "evil.example"],
         &["get", "my mail", "me"],
-        &["set", URL, "oauth2"],
-        &["del", URL, "oauth2"],
+        &["set", "https://evil.example/simple/", "me"],
+        &["del", "https://evil.example/simple/", "me"],
+        &["set", "my mail", "me"],
         &["--list-backends"],
     ] {
         let done = keyring(&world, &rest, args, "typed\n");
@@ -79,6 +80,56 @@ fn without_a_real_one_it_has_nothing() {
     let signed_out = World::new(&idp);
     let done = keyring(&signed_out, &[], &["get", URL, "u"], "");
     done.refused(&[1], &["hallpass login work"]); // 2 would mean: too old a keyring
+}
+
+#[test]
+fn keyring_refuses_to_store_or_delete_where_an_account_is_signed_in_to() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    let rest = [next(&world, "keyring"), PathBuf::from("/usr/bin"), PathBuf::from("/bin")];
+    let before = world.record();
+    for args in [
+        &["set", URL, "oauth2"][..],
+        &["del", URL, "oauth2"],
+        &["set", "127.0.0.1:9", "me"],
+        &["del", "git.example.com", "x"],
+    ] {
+        let done = keyring(&world, &rest, args, "typed\n")
+            .refused(&[1], &["work", "hallpass login work", "hallpass logout work"]);
+        assert!(!done.err.contains("typed"), "{done:?}");
+    }
+    assert_eq!((world.record(), world.holdings()), (before, vec!["work".to_owned()]));
+}
+
+#[test]
+fn keyring_keeps_what_nobody_serves_where_there_is_no_other() {
+    let world = keeping();
+    let ask = |args: &[&str], stdin: &str| keyring(&world, &[], args, stdin);
+    let url = "https://pypi.example.org/simple/";
+    assert_eq!(ask(&["get", url, "me"], "").code, Some(1));
+    assert_eq!(ask(&["del", url, "me"], "").code, Some(1), "there is nothing to delete");
+    ask(&["set", url, "me"], "p w\r\n").silent();
+    ask(&["set", "127.0.0.1:8080", "me"], "here\n").silent();
+    for (args, want) in [
+        (&["get", url, "me"][..], "p w\n"),
+        (&["get", "pypi.example.org", "me"], "p w\n"),
+        (&["--mode=creds", "--output=json", "get", url], "{\"password\":\"p w\",\"username\":\"me\"}\n"),
+        (&["get", "127.0.0.1:8080", "me"], "here\n"),
+    ] {
+        let done = ask(args, "").expect(0);
+        assert_eq!((done.out.as_str(), done.err.as_str()), (want, ""), "{args:?}");
+    }
+    assert_eq!(ask(&["get", url, "somebody"], "").code, Some(1), "another user's is not theirs");
+    assert_eq!(ask(&["del", url, "somebody"], "").code, Some(1));
+    let git = world.ask(&["git", "get"], "protocol=https\nhost=pypi.example.org\n\n").expect(0);
+    assert_eq!(git.out, "", "an index's password is nothing for git");
+    ask(&["del", url, "me"], "").silent();
+    ask(&["del", "127.0.0.1:8080", "me"], "").silent();
+    assert_eq!(ask(&["get", url, "me"], "").code, Some(1));
+    ask(&["set", url, "me"], "").refused(&[1], &["no password"]);
+    ask(&["set", "my mail", "me"], "p\n").refused(&[1], &["no other `keyring`"]);
+    let world = World::bare();
+    keyring(&world, &[], &["set", url, "me"], "p\n").refused(&[1], &["not kept", "keep = \"always\""]);
 }
 
 /// Us again under other names: a second link, a copy, a script around us.

@@ -1,11 +1,14 @@
 //! The helpers that print a token in their own wrapping: google, pnpm, mail, headers.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::answers::{At, Fault};
 use crate::idp::Idp;
 use crate::runs::{Done, Running, done};
 use crate::tools::Link;
@@ -35,8 +38,6 @@ fn google_gets_an_id_token_and_nothing_else() {
     }
     let saml = google(&world, &[("TOKEN_TYPE", "urn:ietf:params:oauth:token-type:saml2")]);
     assert_eq!((&saml["success"], &saml["code"]), (&json!(false), &json!("10")));
-    let revoke = google(&world, &[("REVOKE", "1"), ("INTERACTIVE", "0")]);
-    assert!(revoke["message"].as_str().unwrap().contains("hallpass logout work"), "{revoke}");
     let plain = Idp::start();
     let world = World::signed_in(&plain);
     let none = google(&world, &[("INTERACTIVE", "0")]);
@@ -53,7 +54,80 @@ fn google_opens_no_page_and_shows_no_token_on_a_terminal() {
     assert_eq!(world.opened(), [""; 0]);
     world.sign_in();
     let done = done(world.hallpass(&["google"]).env("GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE", "1"));
-    done.refused(&[2], &["hallpass login"]);
+    done.refused(&[10], &["output_file"]);
+}
+
+/// Run as its interactive mode does: the terminal is the person's, the answer is in the file.
+fn google_interactively(world: &World, file: &Path) -> Done {
+    let mut command = world.hallpass(&["google"]);
+    command.env("GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE", "1").env("GOOGLE_EXTERNAL_ACCOUNT_OUTPUT_FILE", file);
+    done(command.env("HALLPASS_INTERACTIVE", "always"))
+}
+
+#[test]
+fn google_finds_the_answer_in_its_output_file() {
+    let idp = Idp::builder().id_tokens().start();
+    let world = World::signed_in(&idp);
+    let file = world.path("home/cache.json");
+    let path = file.to_str().unwrap();
+    let answer = google(&world, &[("INTERACTIVE", "0"), ("OUTPUT_FILE", path)]);
+    assert_eq!(answer["success"], true);
+    let read = || serde_json::from_str::<Value>(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(read(), answer);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::read_dir(world.path("home")).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_file()).count(),
+        1,
+        "nothing is left beside it"
+    );
+    // A failure stays where it was said.
+    let failed = google(&world, &[("OUTPUT_FILE", path), ("TOKEN_TYPE", "urn:ietf:params:oauth:token-type:saml2")]);
+    assert_eq!((&failed["success"], read()), (&json!(false), answer.clone()));
+    // Where no file can be, stdout has the answer, and not a word more.
+    std::os::unix::fs::symlink(world.path("home/elsewhere"), world.path("home/link")).unwrap();
+    for odd in ["home/nowhere/cache.json", "home", "home/link"] {
+        let odd = world.path(odd);
+        let again = google(&world, &[("INTERACTIVE", "0"), ("OUTPUT_FILE", odd.to_str().unwrap())]);
+        assert_eq!(again, answer, "{}", odd.display());
+        google_interactively(&world, &odd).refused(&[7], &[odd.to_str().unwrap(), "cannot be written"]);
+    }
+    google_interactively(&world, Path::new("cache.json")).refused(&[7], &["begin at the root"]);
+    assert!(!world.path("home/nowhere").exists() && !world.path("home/elsewhere").exists());
+}
+
+#[test]
+fn googles_interactive_mode_signs_in_and_shows_no_token() {
+    let idp = Idp::builder().id_tokens().start();
+    let world = World::new(&idp);
+    let file = world.path("home/cache.json");
+    let done = google_interactively(&world, &file).expect(0);
+    let answer: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(answer["id_token"], world.kept("id_token")["secret"]);
+    assert!(done.out.is_empty() && !done.err.contains(answer["id_token"].as_str().unwrap()), "{done:?}");
+    assert_eq!(world.opened().len(), 1);
+    idp.always(At::Authorize, Fault::Deny);
+    std::fs::remove_file(world.data("work")).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    google_interactively(&world, &file).refused(&[5], &["hallpass login work"]);
+    assert!(!file.exists(), "no failure is written");
+}
+
+#[test]
+fn googles_revoke_signs_out() {
+    let idp = Idp::builder().id_tokens().start();
+    let world = World::signed_in(&idp);
+    let (file, token) = (world.path("home/cache.json"), world.token());
+    let path = file.to_str().unwrap();
+    google(&world, &[("INTERACTIVE", "0"), ("OUTPUT_FILE", path)]);
+    let revoke = || google(&world, &[("REVOKE", "1"), ("INTERACTIVE", "1"), ("OUTPUT_FILE", path)]);
+    assert_eq!(revoke(), json!({"version": 1, "success": true}));
+    assert!(!file.exists() && !world.has_record() && !idp.live_access_token(&token));
+    assert_eq!(revoke(), json!({"version": 1, "success": true}), "nothing is left to revoke");
+    world.sign_in();
+    idp.always(At::Revoke, Fault::Status(503, vec![], ""));
+    let partly = revoke();
+    assert_eq!((&partly["success"], &partly["code"]), (&json!(false), &json!("6")), "{partly}");
+    assert!(!world.has_record(), "gone here all the same");
 }
 
 #[test]

@@ -39,6 +39,7 @@ const KEYS: &[&str] = &[
     "flow",
     "token_command",
     "subject_account",
+    "subject_token",
     "subject_token_file",
     "subject_token_env",
     "subject_token_type",
@@ -53,6 +54,9 @@ const KEYS: &[&str] = &[
     "exec",
     "aws_role_arn",
     "aws_sts_endpoint",
+    "vault_mount",
+    "vault_role",
+    "vault_namespace",
 ];
 
 /// Reads the whole file.
@@ -200,6 +204,7 @@ impl Tables<'_> {
                 "registration_endpoint" => client.registration_endpoint = Some(self.0.endpoint(key, item)?),
                 "token_command" => client.token_command = Some(self.0.strings(key, item)?),
                 "subject_account" => client.subject_account = Some(self.0.string(key, item)?),
+                "subject_token" => client.subject_of_caller = self.0.choice(key, item, &[("caller", true)])?,
                 "subject_token_file" => client.subject_token_file = Some(self.0.file(key, item)?),
                 "subject_token_env" => client.subject_token_env = Some(self.0.string(key, item)?),
                 "subject_token_type" => client.subject_token_type = Some(self.0.string(key, item)?),
@@ -221,7 +226,12 @@ impl Tables<'_> {
                     account.hand_out = self.0.choice(key, item, &words)?;
                 }
                 "authorization" => {
-                    let words = [("auto", Spelling::Auto), ("basic", Spelling::Basic), ("bearer", Spelling::Bearer)];
+                    let words = [
+                        ("auto", Spelling::Auto),
+                        ("basic", Spelling::Basic),
+                        ("bearer", Spelling::Bearer),
+                        ("bare", Spelling::Bare),
+                    ];
                     account.form = self.0.choice(key, item, &words)?;
                 }
                 "flow" => {
@@ -255,6 +265,9 @@ impl Tables<'_> {
                 "exec" => client.no_exec = self.0.choice(key, item, &[("always", false), ("never", true)])?,
                 "aws_role_arn" => client.aws_role_arn = Some(self.0.string(key, item)?),
                 "aws_sts_endpoint" => client.aws_sts_endpoint = Some(self.0.endpoint(key, item)?),
+                "vault_mount" => client.vault_mount = Some(self.0.path(key, item)?),
+                "vault_role" => client.vault_role = Some(self.0.string(key, item)?),
+                "vault_namespace" => client.vault_namespace = Some(self.0.path(key, item)?),
                 _ => return Err(fail(Exit::Bug, format!("the key `{key}` is known and not read"))),
             }
         }

@@ -74,6 +74,19 @@ impl Values<'_> {
         }
     }
 
+    /// The path of a mount or a namespace: words between slashes, which go into a URL or a header as they are.
+    pub(super) fn path(&self, key: &str, item: &Item) -> Result<String> {
+        let text = self.string(key, item)?;
+        let path = text.trim_matches('/');
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_word = |word: &str| !matches!(word, "" | "." | "..") && word.bytes().all(plain);
+        match path.split('/').all(is_word) {
+            true => Ok(path.to_owned()),
+            false => Err(self
+                .error(item.span(), format!("`{key}` `{}` is no path such as \"jwt\" or \"team/jwt\"", shown(&text)))),
+        }
+    }
+
     pub(super) fn redirect(&self, key: &str, item: &Item) -> Result<String> {
         let text = self.string(key, item)?;
         if text == OUT_OF_BAND {

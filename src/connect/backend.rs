@@ -96,7 +96,7 @@ impl Backend {
         let (method, path) = self.row.call(call);
         let path = path.replace("{platform}", word).replace("{id}", word);
         let url = format!("{}{path}", self.base);
-        let answer = self.http.json(method, &url, Some(&self.key), body).map_err(|why| {
+        let answer = self.http.json(method, &url, Some(&self.key), &[], body).map_err(|why| {
             let hint = format!("is it running? `--backend-base-url` or {} names another", self.row.backend_url_env);
             fail_hint(Exit::Network, format!("the backend cannot be reached: {}", why.why()), hint)
         })?;

@@ -19,7 +19,8 @@ pub(super) fn grant(attempt: &Attempt<'_>, flow: Flow) -> Result<Grant> {
     let grants = attempt.grants()?;
     let extra = oauth::resource(client, None);
     let granted = if flow == Flow::TokenExchange {
-        let kind = client.subject_token_type.as_deref().unwrap_or(oauth::ACCESS_TOKEN);
+        let usual = if client.subject_of_caller { oauth::JWT } else { oauth::ACCESS_TOKEN };
+        let kind = client.subject_token_type.as_deref().unwrap_or(usual);
         grants.exchange(&subject(attempt)?, kind, &client.scope, &extra)
     } else {
         if grants.secret.is_none() {
@@ -46,6 +47,14 @@ fn subject(attempt: &Attempt<'_>) -> Result<Secret> {
     } else if let Some(variable) = &client.subject_token_env {
         let value = set(variable).ok_or_else(|| odd(format!("{variable}, its `subject_token_env`, is not set")))?;
         Secret::new(value.trim())
+    } else if client.subject_of_caller {
+        let what =
+            format!("account `{name}`: a token that the tool brings is exchanged for its own, and none was brought");
+        return Err(fail_hint(
+            Exit::Config,
+            what,
+            "the kubelet brings one where `tokenAttributes` in its configuration says so",
+        ));
     } else {
         let hint = "name one: `subject_account`, `subject_token_file` or `subject_token_env`";
         return Err(fail_hint(

@@ -38,6 +38,8 @@ pub(crate) struct Grants<'a> {
 
 /// What kind a token is, in a token exchange (RFC 8693 3).
 pub(crate) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// What a tool brings is one whose issuer is another.
+pub(crate) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 impl Grants<'_> {
     /// Trades the code of an authorization response.

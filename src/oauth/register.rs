@@ -29,7 +29,7 @@ pub(crate) fn register(
     if !scope.is_empty() {
         wish["scope"] = scope.join(" ").into();
     }
-    let answer = http.json("POST", endpoint, None, Some(&wish)).map_err(|why| match why {
+    let answer = http.json("POST", endpoint, None, &[], Some(&wish)).map_err(|why| match why {
         Unanswered::NotSent(why) | Unanswered::Lost(why) => Trouble::Later(why),
     })?;
     read(&named(endpoint), answer.status, &answer.body)

@@ -10,7 +10,7 @@ fn faults() -> BTreeSet<u32> {
 }
 
 /// `module::test` of every `#[test]` below this folder.
-fn tests(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
+pub fn tests(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         let stem = entry.file_stem().unwrap().to_str().unwrap();
         let name = if stem == "mod" { module.trim_end_matches("::").to_owned() } else { format!("{module}{stem}") };
