@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! argv   hallpass json get | store | erase
-//! stdin  {"url":"https://git.example.com/x"}        or  {"account":"work"}
+//! stdin  {"url":"https://git.example.com/x"}        or  {"account":"work"}, and perhaps
+//!        {"min_ttl":600,"audience":"reports","resource":"https://api.example.com","scope":"read write"}
 //! stdout {"account":"work","token":"TOKEN","token_type":"Bearer","username":"oauth2","expires_at":1795349999}
 //!        {"error":{"code":4,"message":"...","hint":"..."}}                   (exit code 4)
 //! ```
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
+use crate::plain::{is_resource, scopes};
 use crate::secret::{Secret, exposed, exposed_option};
 use crate::talk::{
     Call, Exit, Failure, Framing, Kept, Kind, Kinds, Protocol, Reply, Request, Step, Target, Then, Verb,
@@ -31,6 +33,8 @@ struct Question {
     account: Option<String>,
     username: Option<String>,
     audience: Option<String>,
+    resource: Option<String>,
+    scope: Option<String>,
     min_ttl: Option<u64>,
     #[serde(default, with = "exposed_option")]
     token: Option<Secret>,
@@ -86,6 +90,13 @@ impl Protocol for Json {
             (None, None) => Target::Default,
             (Some(_), Some(_)) => return odd("`url` and `account` cannot stand together".into()),
         };
+        if question.resource.as_deref().is_some_and(|resource| !is_resource(resource)) {
+            return odd("`resource` is no absolute URI without a fragment".into());
+        }
+        let scope = question.scope.as_deref().and_then(|scope| scopes(std::iter::once(scope)));
+        if question.scope.is_some() && scope.is_none() {
+            return odd("`scope` names no scope".into());
+        }
         let verb = match (call.args.first().map(String::as_str), question.token) {
             (Some("store"), Some(secret)) => {
                 let expires_at = question.expires_at;
@@ -98,6 +109,8 @@ impl Protocol for Json {
         Step::ask(Request {
             username: question.username,
             audience: question.audience,
+            resource: question.resource,
+            scope,
             min_life: question.min_ttl,
             kinds: Kinds::Access,
             ..Request::new(verb, target)

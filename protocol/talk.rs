@@ -187,6 +187,10 @@ pub struct Request {
     pub capabilities: Vec<String>,
     /// The audience or resource the token must be for, when the tool names one.
     pub audience: Option<String>,
+    /// The resource (RFC 8707) it must be for, when the caller says that it is one.
+    pub resource: Option<String>,
+    /// The scopes the token is to be narrowed to, when the caller names them: with a space between, in alphabetical order.
+    pub scope: Option<String>,
     /// Seconds of life the credential must have left; `None` is the account's leeway.
     pub min_life: Option<u64>,
     /// Why nobody may be asked to sign in, when the tool itself forbids it; nothing overrides it.
@@ -217,6 +221,8 @@ impl Request {
             challenge: Vec::new(),
             capabilities: Vec::new(),
             audience: None,
+            resource: None,
+            scope: None,
             min_life: None,
             no_prompt: None,
             patience: None,

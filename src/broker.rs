@@ -26,8 +26,9 @@ use crate::paths::Paths;
 use crate::renew::Renewal;
 use crate::shown::shown;
 use crate::store::{self, Stored};
-use crate::token::{Freshness, Session, Token, TokenKind, Wants};
+use crate::token::{Freshness, How, Session, Token, TokenKind, Wants};
 use crate::trade::Trade;
+use crate::workload::Named;
 use crate::{claims, config, kept, routes};
 
 /// Who asks, beside what they ask.
@@ -175,6 +176,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let stored: Option<Stored<Session>> = store::load(&caller.paths.data, name, rule.sealed, store::BACKGROUND)?;
     if let Some(Stored { value: session, .. }) = &stored {
         check_environment(session, account)?;
+        check_who(session, account)?;
         check_place(session, request, name)?;
         if let Some(token) = need.token(session) {
             match (is_refused(request, token), token.freshness(now, need.wants)) {
@@ -206,9 +208,14 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
 fn exchanged(caller: Caller<'_>, request: &Request, rule: &Rule, now: u64) -> Result<Option<Session>> {
     let (Some(subject), name) = (&request.subject, &rule.account.name) else { return Ok(None) };
     let config = config::load(caller.paths)?;
-    let client = config.account(name).map(|(_, client)| client).filter(|client| client.subject_of_caller);
+    let client = config
+        .account(name)
+        .map(|(_, client)| client)
+        .filter(|client| client.machine.subject.named == Some(Named::Caller));
     let Some(client) = client.filter(|client| client.flow == Flow::TokenExchange) else { return Ok(None) };
-    let wishes = Wishes { subject: Some(subject.clone()), tenant: rule.account.tenant.clone(), ..Wishes::default() };
+    let tenant = rule.account.tenant.clone();
+    let purpose = Need::of(request, &rule.account).purpose;
+    let wishes = Wishes { subject: Some(subject.clone()), tenant, purpose, ..Wishes::default() };
     Ok(Some(login::sign_in(name, client, &wishes, now)?.session))
 }
 
@@ -221,6 +228,16 @@ fn check_environment(session: &Session, account: &Account) -> Result<()> {
     let now = account.api_url.as_deref().unwrap_or_default();
     let what = format!("account `{name}` is signed in to `{}`, and now stands for `{}`", shown(made), shown(now));
     Err(fail_hint(Exit::Refused, what, format!("`hallpass login {name}` signs in there instead")))
+}
+
+/// A CI job is not the person who signed in on the same machine.
+fn check_who(session: &Session, account: &Account) -> Result<()> {
+    let Some(found) = account.ci.as_ref().filter(|_| session.how != How::Machine).and_then(|ci| ci.found()) else {
+        return Ok(());
+    };
+    let name = &account.name;
+    let what = format!("account `{name}` is signed in to by a person, and here {found} says who asks");
+    Err(fail_hint(Exit::Refused, what, "give the job a home of its own: `XDG_DATA_HOME=... hallpass ...`"))
 }
 
 /// The places are sealed with the session: a changed configuration shows it to nobody new.

@@ -14,4 +14,20 @@ pub(crate) enum Flow {
     Token,
     ClientCredentials,
     TokenExchange,
+    JwtBearer,
+}
+
+impl Flow {
+    /// Nobody is asked.
+    pub(crate) fn is_machine(self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::TokenExchange | Self::JwtBearer)
+    }
+}
+
+/// How a confidential client proves who it is (RFC 7591 2, `token_endpoint_auth_method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Basic,
+    Post,
+    PrivateKeyJwt,
 }

@@ -68,6 +68,7 @@ mod tool;
 mod trade;
 mod vault;
 mod why;
+mod workload;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -83,6 +83,8 @@ mod paste;
 mod pats;
 mod portable;
 #[cfg(unix)]
+mod proofs;
+#[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod refresh;

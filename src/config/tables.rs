@@ -6,6 +6,7 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 use toml_edit::{Document, Item, Table};
 
+use super::machine;
 use super::values::Values;
 use super::words::{Config, Keep};
 use crate::account::{Account, Client, HandOut, Interactive, Spelling, StoreWish, is_name, is_slug, token_variable};
@@ -14,6 +15,7 @@ use crate::flow::Flow;
 use crate::paths::Paths;
 use crate::provider::{self, Row};
 use crate::shown::shown;
+use crate::workload::{Named, Source};
 
 const TOP: &[&str] = &["default", "output", "keep", "account"];
 const KEYS: &[&str] = &[
@@ -38,11 +40,6 @@ const KEYS: &[&str] = &[
     "authorization",
     "flow",
     "token_command",
-    "subject_account",
-    "subject_token",
-    "subject_token_file",
-    "subject_token_env",
-    "subject_token_type",
     "redirect_uri",
     "redirect_ports",
     "ca_file",
@@ -157,7 +154,7 @@ impl Tables<'_> {
     }
 
     fn account(&self, name: &str, table: &Table) -> Result<(Account, Client)> {
-        self.0.known(table, KEYS, &format!(" of account `{name}`"))?;
+        self.0.known(table, &[KEYS, machine::KEYS, &["ci"]].concat(), &format!(" of account `{name}`"))?;
         let named = |key: &str| table.get(key).map(|item| self.0.string(key, item)).transpose();
         let api_url = match table.get("api_url") {
             Some(item) => Some(self.0.endpoint("api_url", item)?),
@@ -169,7 +166,7 @@ impl Tables<'_> {
             }
             let mut account = (Account::new(name), Client { timeout: 300, ..Client::default() });
             self.fill(table, &mut account)?;
-            return Ok(account);
+            return self.in_ci(name, table, account);
         };
         let error = |why: anyhow::Error| self.0.error(table.get("provider").and_then(Item::span), why.to_string());
         let row = provider::row(&provider, api_url.as_deref()).map_err(error)?.ok_or_else(|| {
@@ -178,7 +175,42 @@ impl Tables<'_> {
         })?;
         let mut account = from_row(name, row)?;
         self.fill(table, &mut account)?;
-        Ok(account)
+        self.in_ci(name, table, account)
+    }
+
+    /// The account as `[account.NAME.ci]` has it, where the job's identity that it names is to be had. The table is read
+    /// everywhere: what is wrong in it is known before it is needed.
+    fn in_ci(&self, name: &str, table: &Table, account: (Account, Client)) -> Result<(Account, Client)> {
+        let Some(item) = table.get("ci") else { return Ok(account) };
+        let Some(table) = item.as_table() else {
+            let what = format!("`ci` is no table: write `[account.{name}.ci]`");
+            return Err(self.0.error(item.span(), what));
+        };
+        self.0.known(table, &[machine::IN_CI, machine::KEYS].concat(), &format!(" of `[account.{name}.ci]`"))?;
+        let mut there = account.clone();
+        there.1.flow = Flow::Auto;
+        there.1.machine.subject = Source::default();
+        self.fill(table, &mut there)?;
+        if !there.1.flow.is_machine() {
+            let what = "`ci` needs a `flow`: \"token_exchange\", \"jwt_bearer\" or \"client_credentials\"";
+            return Err(self.0.error(item.span(), what));
+        }
+        let source = &mut there.1.machine.subject;
+        if source.is_empty() {
+            source.named = Some(Named::Ci);
+        }
+        if matches!(
+            source,
+            Source { named: None, file: None, env: None, .. } | Source { named: Some(Named::Caller), .. }
+        ) {
+            let what =
+                "`ci` needs something to know CI by: `subject_token`, `subject_token_env` or `subject_token_file`";
+            return Err(self.0.error(item.span(), what));
+        }
+        let ci = Some(Box::new(source.clone()));
+        let (mut account, client) = if source.found().is_some() { there } else { account };
+        account.ci = ci;
+        Ok((account, client))
     }
 
     /// Sets what a table says.
@@ -203,16 +235,11 @@ impl Tables<'_> {
                 "userinfo_endpoint" => client.userinfo_endpoint = Some(self.0.endpoint(key, item)?),
                 "registration_endpoint" => client.registration_endpoint = Some(self.0.endpoint(key, item)?),
                 "token_command" => client.token_command = Some(self.0.strings(key, item)?),
-                "subject_account" => client.subject_account = Some(self.0.string(key, item)?),
-                "subject_token" => client.subject_of_caller = self.0.choice(key, item, &[("caller", true)])?,
-                "subject_token_file" => client.subject_token_file = Some(self.0.file(key, item)?),
-                "subject_token_env" => client.subject_token_env = Some(self.0.string(key, item)?),
-                "subject_token_type" => client.subject_token_type = Some(self.0.string(key, item)?),
                 "client_id" => client.client_id = Some(self.0.string(key, item)?),
                 "client_secret_file" => client.client_secret_file = Some(self.0.file(key, item)?),
                 "scope" => client.scope = self.0.strings(key, item)?,
-                "resource" => client.resource = Some(self.0.string(key, item)?),
-                "audience" => client.audience = Some(self.0.string(key, item)?),
+                "resource" => client.resource = self.0.resources(key, item)?,
+                "audience" => client.audience = self.0.one_or_more(key, item)?,
                 "serves" => client.serves = self.0.serves(key, item)?,
                 "username" => {
                     account.username = self.0.string(key, item)?;
@@ -243,6 +270,7 @@ impl Tables<'_> {
                         ("token", Flow::Token),
                         ("client_credentials", Flow::ClientCredentials),
                         ("token_exchange", Flow::TokenExchange),
+                        ("jwt_bearer", Flow::JwtBearer),
                     ];
                     client.flow = self.0.choice(key, item, &words)?;
                 }
@@ -268,6 +296,8 @@ impl Tables<'_> {
                 "vault_mount" => client.vault_mount = Some(self.0.path(key, item)?),
                 "vault_role" => client.vault_role = Some(self.0.string(key, item)?),
                 "vault_namespace" => client.vault_namespace = Some(self.0.path(key, item)?),
+                "ci" => {} // said anew below
+                _ if machine::set(&self.0, &mut client.machine, key, item)? => {}
                 _ => return Err(fail(Exit::Bug, format!("the key `{key}` is known and not read"))),
             }
         }

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 mod client;
 mod command;
 mod device;
+mod identity;
 pub(crate) mod listener;
 mod machine;
 pub(crate) mod pages;
@@ -11,6 +12,7 @@ mod paste;
 mod profile;
 mod response;
 mod road;
+mod subject;
 mod taken;
 mod token;
 
@@ -26,11 +28,11 @@ use crate::discovery::{self, Server};
 use crate::failure::fail_hint;
 use crate::flow::Flow;
 use crate::http::Http;
-use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Trouble};
+use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Proof, Trouble};
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::terminal;
-use crate::token::{How, Session};
+use crate::token::{How, Purpose, Session};
 pub(crate) use client::client_id;
 use listener::{Callback, Listener};
 use pages::Page;
@@ -54,6 +56,10 @@ pub(crate) struct Wishes {
     pub(crate) token: Option<Secret>,
     /// The token that is exchanged for another (RFC 8693), of the account that is configured for it.
     pub(crate) subject: Option<Secret>,
+    /// The same for the token of who acts for that.
+    pub(crate) actor: Option<Secret>,
+    /// What the token is for, where nobody is asked.
+    pub(crate) purpose: Purpose,
     /// Writes the page's address where it was asked for.
     pub(crate) url_to: fn(&str),
 }
@@ -68,6 +74,8 @@ impl Default for Wishes {
             client_id: None,
             token: None,
             subject: None,
+            actor: None,
+            purpose: Purpose::OWN,
             url_to: terminal::line,
         }
     }
@@ -123,6 +131,9 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         server: None,
         until: browser::until(client.timeout),
     };
+    if flow.is_machine() {
+        attempt.client_id.get_or_init(String::new); // what is shown may be all the server wants; it registers nobody
+    }
     if flow == Flow::Token {
         return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });
     }
@@ -237,11 +248,12 @@ impl Attempt<'_> {
     }
 
     fn grants(&self) -> Result<Grants<'_>> {
+        let Server { issuer, token_endpoint, .. } = self.server();
         Ok(Grants {
             http: &self.http,
-            token_endpoint: &self.server().token_endpoint,
+            token_endpoint,
             client_id: self.client_id(None)?,
-            secret: oauth::client_secret(self.client)?,
+            proof: Proof::of(self.client, issuer, token_endpoint)?,
             life: self.client.token_life(),
         })
     }
@@ -302,7 +314,7 @@ impl Attempt<'_> {
             forced_at: None,
             tokens: Vec::new(),
         };
-        take(&mut session, self.account, grant, None, nonce)?;
+        take(&mut session, self.account, grant, &self.wishes.purpose, nonce)?;
         let profile = self.profile(&session);
         session.identity = session.identity.or(profile.identity);
         session.tenant = session.tenant.or(profile.tenant);

@@ -23,6 +23,8 @@ pub(crate) struct Grant {
     /// Seconds from when it was asked for; `None` when the server did not say.
     pub(crate) expires_in: Option<u64>,
     pub(crate) scope: Option<String>,
+    /// What an exchange gave (RFC 8693 2.2.1).
+    pub(crate) issued_token_type: Option<String>,
     /// When it was asked for, and what the server's clock said then: an id_token names its end by that one. The same
     /// where the two agree or the server told no time. Seconds since the epoch.
     pub(crate) asked_at: u64,
@@ -61,6 +63,7 @@ struct Body {
     token_type: Option<String>,
     expires_in: Option<Value>,
     scope: Option<Value>,
+    issued_token_type: Option<Value>,
     error: Option<BasicErrorResponseType>,
     error_description: Option<Value>,
 }
@@ -125,6 +128,7 @@ fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> 
         id_token: body.id_token,
         expires_in: body.expires_in.as_ref().and_then(life),
         scope: body.scope.as_ref().and_then(Value::as_str).map(printable),
+        issued_token_type: body.issued_token_type.as_ref().and_then(Value::as_str).map(printable),
         asked_at,
         servers_time: servers_time.unwrap_or(asked_at),
     })
@@ -146,6 +150,7 @@ fn form(bytes: &[u8]) -> Option<Body> {
             "id_token" => body.id_token = Some(Secret::new(value)),
             "token_type" => body.token_type = Some(value.into_owned()),
             "expires_in" => body.expires_in = Some(Value::String(value.into_owned())),
+            "issued_token_type" => body.issued_token_type = Some(Value::String(value.into_owned())),
             "scope" => body.scope = Some(Value::String(value.into_owned())),
             "error" => body.error = serde_json::from_value(Value::String(value.into_owned())).ok(),
             "error_description" => body.error_description = Some(Value::String(value.into_owned())),
