@@ -158,6 +158,11 @@ impl Client {
         }
     }
 
+    /// What a machine shows of itself here, in words.
+    pub(crate) fn identity(&self) -> Option<String> {
+        self.flow.is_machine().then(|| self.machine.subject.found()).flatten()
+    }
+
     /// Seconds that a token lives when its server does not say.
     pub(crate) fn token_life(&self) -> Option<u64> {
         self.provider.as_ref().and_then(|provider| provider.token_life)

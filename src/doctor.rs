@@ -84,13 +84,35 @@ fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: O
         }
         None => client.userinfo_endpoint.clone(),
     };
+    findings.extend(identity(&label("machine identity"), account, client));
     let check = client.provider.as_ref().and_then(|provider| provider.check_endpoint.clone());
-    findings.push(token(paths, account, check.or(userinfo).as_deref(), &http, tenant));
+    findings.push(token(paths, account, client, check.or(userinfo).as_deref(), &http, tenant));
     findings
 }
 
+/// What a machine shows of itself. It is not fetched: nothing is signed in to here.
+fn identity(label: &str, account: &Account, client: &Client) -> Option<Finding> {
+    if client.flow.is_machine() && !client.machine.subject.is_empty() {
+        return Some(match client.identity() {
+            Some(identity) => fine(format!("{label}: {identity}")),
+            None => {
+                let what = "what its configuration names is not here";
+                trouble(label, Failure::new(Exit::Config, what).hint("`hallpass get` says what is missing"))
+            }
+        });
+    }
+    account.ci.as_ref().map(|_| fine(format!("{label}: none is found, so a person signs in")))
+}
+
 /// Whether the server takes what would be handed out.
-fn token(paths: &Paths, account: &Account, check: Option<&str>, http: &Http, tenant: Option<&str>) -> Finding {
+fn token(
+    paths: &Paths,
+    account: &Account,
+    client: &Client,
+    check: Option<&str>,
+    http: &Http,
+    tenant: Option<&str>,
+) -> Finding {
     let name = &account.name;
     let label = format!("account `{name}`: token");
     let again = || format!("`hallpass login {name}`");
@@ -101,6 +123,7 @@ fn token(paths: &Paths, account: &Account, check: Option<&str>, http: &Http, ten
         Some((variable, secret)) => (secret, format!("from {variable}"), None),
         None => match broker::look(&paths.data, name, sealed) {
             Err(why) => return trouble(label, failure::of(&why)),
+            Ok(None) if client.is_unattended() => return fine(format!("{label} is had at the first use")),
             Ok(None) => {
                 return trouble(label, Failure::new(Exit::SignIn, "not signed in").hint(again()));
             }
@@ -109,7 +132,7 @@ fn token(paths: &Paths, account: &Account, check: Option<&str>, http: &Http, ten
                 let access = session.tokens.iter().find(|token| token.kind == TokenKind::AccessToken);
                 match access.filter(|token| token.is_usable(now())) {
                     Some(token) => (token.secret.clone(), "of the session".to_owned(), session.tenant.clone()),
-                    None if session.refresh_token.is_some() => {
+                    None if session.refresh_token.is_some() || client.is_unattended() => {
                         return fine(format!("{label} has expired and is refreshed at the next use"));
                     }
                     None => {

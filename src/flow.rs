@@ -18,6 +18,20 @@ pub(crate) enum Flow {
 }
 
 impl Flow {
+    /// As the configuration spells it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Browser => "browser",
+            Self::Paste => "paste",
+            Self::Device => "device",
+            Self::Token => "token",
+            Self::ClientCredentials => "client_credentials",
+            Self::TokenExchange => "token_exchange",
+            Self::JwtBearer => "jwt_bearer",
+        }
+    }
+
     /// Nobody is asked.
     pub(crate) fn is_machine(self) -> bool {
         matches!(self, Self::ClientCredentials | Self::TokenExchange | Self::JwtBearer)

@@ -105,12 +105,14 @@ impl Source {
         account.is_none() && named.is_none() && file.is_none() && env.is_none() && command.is_none()
     }
 
-    /// What it is called, if it is there: a job's identity, a variable that is set, a file.
+    /// What it is called, if it is there: a job's identity, a file, a variable that is set.
     pub(crate) fn found(&self) -> Option<String> {
         match self {
+            Self { account: Some(name), .. } => Some(format!("account `{name}`")),
             Self { named: Some(_), .. } => self.workload().map(|workload| workload.words().to_owned()),
-            Self { file: Some(file), .. } if file.exists() => Some(format!("`{}`", file.display())),
-            Self { env: Some(variable), .. } if set(variable).is_some() => Some(variable.clone()),
+            Self { file: Some(file), .. } => file.exists().then(|| format!("`{}`", file.display())),
+            Self { env: Some(variable), .. } => set(variable).map(|_| variable.clone()),
+            Self { command: Some(words), .. } => Some(format!("`{}`", words.first()?)),
             _ => None,
         }
     }

@@ -56,6 +56,8 @@ mod grants;
 #[cfg(target_os = "linux")]
 mod hit;
 #[cfg(unix)]
+mod identities;
+#[cfg(unix)]
 mod idp;
 #[cfg(target_os = "linux")]
 mod interrupted;
