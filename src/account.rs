@@ -104,6 +104,9 @@ pub(crate) struct Client {
     pub(crate) scope: Vec<String>,
     /// Where anybody may register a client (RFC 7591).
     pub(crate) registration_endpoint: Option<String>,
+    /// Where an authorization request is sent ahead of the browser (RFC 9126), and that it has to be.
+    pub(crate) pushed_authorization_request_endpoint: Option<String>,
+    pub(crate) pushes: bool,
     /// A command whose output is the token, for `flow = "token"`.
     pub(crate) token_command: Option<Vec<String>>,
     pub(crate) machine: Machine,

@@ -23,6 +23,8 @@ pub struct Builder {
     promises_iss: bool,
     device: Option<Device>,
     registers: bool,
+    pushed: bool,
+    requires_push: bool,
     well_known_resource: bool,
 }
 
@@ -67,6 +69,11 @@ impl Builder {
         self.registers = true;
         self
     }
+    /// A server where authorization requests can be pushed, or have to be.
+    pub fn pushed(mut self, required: bool) -> Self {
+        (self.pushed, self.requires_push) = (true, required);
+        self
+    }
     /// Its resource `/mcp` names its metadata in the challenge alone.
     pub fn resource_by_challenge(mut self) -> Self {
         self.well_known_resource = false;
@@ -90,6 +97,8 @@ impl Builder {
             held: Vec::new(),
             promises_iss: self.promises_iss,
             registered: self.registers.then(Vec::new),
+            pushed: self.pushed.then(HashMap::new),
+            requires_push: self.requires_push,
             well_known_resource: self.well_known_resource,
             latency: self.latency,
         }));
@@ -125,6 +134,8 @@ impl Idp {
             promises_iss: true,
             device: None,
             registers: false,
+            pushed: false,
+            requires_push: false,
             well_known_resource: true,
         }
     }
@@ -233,6 +244,7 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
         "/device/authorize" => At::Device,
         "/device" => At::DevicePage,
         "/register" => At::Register,
+        "/par" => At::Push,
         "/mcp" | "/mcp/tools" => At::Mcp,
         "/.well-known/oauth-protected-resource/mcp" if book.lock().unwrap().well_known_resource => At::McpMetadata,
         "/.well-known/oauth-protected-resource/here" => At::McpMetadata,

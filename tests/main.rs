@@ -87,6 +87,8 @@ mod portable;
 #[cfg(unix)]
 mod proofs;
 #[cfg(unix)]
+mod pushed;
+#[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod refresh;

@@ -29,6 +29,8 @@ const KEYS: &[&str] = &[
     "revocation_endpoint",
     "userinfo_endpoint",
     "registration_endpoint",
+    "pushed_authorization_request_endpoint",
+    "require_pushed_authorization_requests",
     "client_id",
     "client_secret_file",
     "scope",
@@ -234,6 +236,10 @@ impl Tables<'_> {
                 "revocation_endpoint" => client.revocation_endpoint = Some(self.0.endpoint(key, item)?),
                 "userinfo_endpoint" => client.userinfo_endpoint = Some(self.0.endpoint(key, item)?),
                 "registration_endpoint" => client.registration_endpoint = Some(self.0.endpoint(key, item)?),
+                "pushed_authorization_request_endpoint" => {
+                    client.pushed_authorization_request_endpoint = Some(self.0.endpoint(key, item)?);
+                }
+                "require_pushed_authorization_requests" => client.pushes = self.0.yes(key, item)?,
                 "token_command" => client.token_command = Some(self.0.strings(key, item)?),
                 "client_id" => client.client_id = Some(self.0.string(key, item)?),
                 "client_secret_file" => client.client_secret_file = Some(self.0.file(key, item)?),

@@ -52,6 +52,10 @@ impl Values<'_> {
             .collect()
     }
 
+    pub(super) fn yes(&self, key: &str, item: &Item) -> Result<bool> {
+        item.as_bool().ok_or_else(|| self.error(item.span(), format!("`{key}` is neither true nor false")))
+    }
+
     /// A text, or a list of them.
     pub(super) fn one_or_more(&self, key: &str, item: &Item) -> Result<Vec<String>> {
         if item.is_array() { self.strings(key, item) } else { Ok(vec![self.string(key, item)?]) }

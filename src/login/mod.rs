@@ -211,7 +211,11 @@ impl Attempt<'_> {
 
     fn request(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {
         let client_id = self.client_id(Some(redirect_uri))?;
-        AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)
+        let request = AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)?;
+        match &self.server().push_to {
+            Some(endpoint) => request.pushed(&self.grants()?, endpoint).map_err(|trouble| self.no_token(trouble)),
+            None => Ok(request),
+        }
     }
 
     fn by_paste(&self) -> Result<(Session, Held)> {

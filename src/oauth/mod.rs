@@ -148,6 +148,7 @@ impl Grants<'_> {
             return Err(Unanswered::NotSent("there are no random bytes to sign a proof of the client with".to_owned()));
         };
         let own = added.form.iter().map(|(name, value)| (*name, value.expose()));
+        let own = own.filter(|(name, _)| !form.iter().any(|(already, _)| already == name));
         let form: Vec<_> = form.iter().copied().chain(own).collect();
         self.http.post(url, added.authorization.as_ref(), &form)
     }
