@@ -79,6 +79,8 @@ mod machine;
 mod mcp;
 #[cfg(target_os = "linux")]
 mod model;
+#[cfg(unix)]
+mod narrow;
 #[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]
