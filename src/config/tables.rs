@@ -9,7 +9,9 @@ use toml_edit::{Document, Item, Table};
 use super::machine;
 use super::values::Values;
 use super::words::{Config, Keep};
-use crate::account::{Account, Client, HandOut, Interactive, Spelling, StoreWish, is_name, is_slug, token_variable};
+use crate::account::{
+    Account, Client, HandOut, Interactive, Machine, Spelling, StoreWish, is_name, is_slug, token_variable,
+};
 use crate::failure::fail;
 use crate::flow::Flow;
 use crate::paths::Paths;
@@ -191,7 +193,10 @@ impl Tables<'_> {
         self.0.known(table, &[machine::IN_CI, machine::KEYS].concat(), &format!(" of `[account.{name}.ci]`"))?;
         let mut there = account.clone();
         there.1.flow = Flow::Auto;
-        there.1.machine.subject = Source::default();
+        (there.1.machine.subject, there.1.machine.actor) = (Source::default(), Source::default());
+        if table.contains_key("client_id") {
+            (there.1.machine, there.1.client_secret_file) = (Machine::default(), None); // another client's proof is none
+        }
         self.fill(table, &mut there)?;
         if !there.1.flow.is_machine() {
             let what = "`ci` needs a `flow`: \"token_exchange\", \"jwt_bearer\" or \"client_credentials\"";

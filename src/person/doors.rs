@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 pub(super) enum Tool {
     /// Print a token for a script
     #[command(
-        after_help = "Options: --json, --min-ttl TIME (as in 10m). `hallpass get -` reads git's question from stdin."
+        after_help = "Options: --json, --min-ttl TIME (as in 10m), --audience NAME, --resource URI, --scope SCOPE. \
+                      `hallpass get -` reads git's question from stdin."
     )]
     Get(Words),
     /// Print the Authorization header line
