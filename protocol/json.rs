@@ -8,6 +8,8 @@
 //!        {"error":{"code":4,"message":"...","hint":"..."}}                   (exit code 4)
 //! ```
 //!
+//! A token that is bound to a key (`token_type` `DPoP`) needs `url` and `method`, and `dpop_nonce` where its server gave one;
+//! the proof is among `headers`.
 //! One document each way. `expires_at` is in seconds since the epoch and stands only where the expiry is known.
 //! `store` takes `token`, `username` and `expires_at`; `erase` takes `token`, and then drops only that one.
 //! Unknown fields are skipped; a field that stands twice, and text after the document, are refused.
@@ -20,7 +22,7 @@ use crate::place::Place;
 use crate::plain::{is_resource, scopes};
 use crate::secret::{Secret, exposed, exposed_option};
 use crate::talk::{
-    Call, Exit, Failure, Framing, Kept, Kind, Kinds, Protocol, Reply, Request, Step, Target, Then, Verb,
+    Call, Exit, Failure, Framing, Kept, Kind, Kinds, Protocol, Reply, Request, ShownWith, Step, Target, Then, Verb,
 };
 
 /// The generic JSON protocol.
@@ -35,6 +37,8 @@ struct Question {
     audience: Option<String>,
     resource: Option<String>,
     scope: Option<String>,
+    method: Option<String>,
+    dpop_nonce: Option<String>,
     min_ttl: Option<u64>,
     #[serde(default, with = "exposed_option")]
     token: Option<Secret>,
@@ -97,6 +101,11 @@ impl Protocol for Json {
         if question.scope.is_some() && scope.is_none() {
             return odd("`scope` names no scope".into());
         }
+        let shown_with = match (question.method, &question.url) {
+            (Some(method), Some(url)) => Some(ShownWith { method, url: url.clone(), nonce: question.dpop_nonce }),
+            (Some(_), None) => return odd("`method` goes with `url`".into()),
+            (None, _) => None,
+        };
         let verb = match (call.args.first().map(String::as_str), question.token) {
             (Some("store"), Some(secret)) => {
                 let expires_at = question.expires_at;
@@ -111,6 +120,7 @@ impl Protocol for Json {
             audience: question.audience,
             resource: question.resource,
             scope,
+            shown_with,
             min_life: question.min_ttl,
             kinds: Kinds::Access,
             ..Request::new(verb, target)
@@ -134,6 +144,7 @@ pub(crate) fn answer(request: &Request, reply: &Reply) -> Step {
             token: credential.secret.clone(),
             token_type: match credential.kind {
                 Kind::Bearer => "Bearer",
+                Kind::Dpop => "DPoP",
                 Kind::IdToken => "id_token",
                 Kind::Aws => "aws",
             },

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! argv   hallpass get [ACCOUNT|URL] [--min-ttl 10m]     stdout TOKEN
-//!                     [--audience NAME] [--resource URI] [--scope SCOPE]...     one of its own for each, narrower than the account
+//!                     [--audience NAME] [--resource URI] [--scope SCOPE]...         a narrower one
 //! argv   hallpass header [ACCOUNT|URL]                  stdout Authorization: Bearer TOKEN
 //!                                                              X-Tenant: acme          where the account has one
+//! argv   hallpass header URL --method GET               stdout Authorization: DPoP TOKEN       where it is bound to a key
+//!                            [--dpop-nonce NONCE]              DPoP: PROOF
 //! ```
 //!
 //! stdin is never read: a script that is piped into a shell must survive `$(hallpass get)`. One line and nothing
@@ -15,7 +17,7 @@ use std::collections::BTreeSet;
 
 use crate::json;
 use crate::place::Place;
-use crate::talk::{Call, Credential, Exit, Failure, Kind, Protocol, Reply, Request, Step, Target, Verb};
+use crate::talk::{Call, Credential, Exit, Failure, Kind, Protocol, Reply, Request, ShownWith, Step, Target, Verb};
 
 /// The token, or the whole header line (for `curl -H @-`).
 #[derive(Debug)]
@@ -40,6 +42,7 @@ impl Protocol for Plain {
                     min_life: words.min_life,
                     audience: words.audience.map(str::to_owned),
                     resource: words.resource.map(str::to_owned),
+                    shown_with: words.shown_with(),
                     scope: scopes(words.scope.iter().copied()),
                     ..Request::new(Verb::Get, target)
                 })
@@ -73,6 +76,13 @@ impl Protocol for Plain {
 
 fn header(credential: &Credential) -> Step {
     match credential.kind {
+        Kind::Dpop => {
+            let mut lines = format!("Authorization: DPoP {}\n", credential.secret.expose());
+            for (name, value) in &credential.headers {
+                lines += &format!("{name}: {value}\n");
+            }
+            Step::answer(lines)
+        }
         Kind::Bearer => {
             let authorization = match credential.authorization() {
                 Ok(value) => value,
@@ -131,9 +141,16 @@ struct Words<'a> {
     audience: Option<&'a str>,
     resource: Option<&'a str>,
     scope: Vec<&'a str>,
+    method: Option<&'a str>,
+    nonce: Option<&'a str>,
 }
 
 impl<'a> Words<'a> {
+    fn shown_with(&self) -> Option<ShownWith> {
+        let nonce = self.nonce.map(str::to_owned);
+        Some(ShownWith { method: self.method?.to_owned(), url: self.what?.to_owned(), nonce })
+    }
+
     fn read(args: &'a [String]) -> Result<Self, Failure> {
         let usage = |what: String| {
             Failure::new(Exit::Usage, what).hint(
@@ -166,6 +183,8 @@ impl<'a> Words<'a> {
                     }
                     words.resource = Some(value);
                 }
+                "--method" => words.method = Some(value("a method, as in GET")?),
+                "--dpop-nonce" => words.nonce = Some(value("what the server gave")?),
                 "--scope" => words.scope.push(value("a scope")?),
                 _ if arg.starts_with('-') => return Err(usage("there is an option that `get` does not know".into())),
                 _ if words.what.is_some() => return Err(usage("only one account or URL can be named".into())),

@@ -107,6 +107,8 @@ pub(crate) struct Client {
     /// Where an authorization request is sent ahead of the browser (RFC 9126), and that it has to be.
     pub(crate) pushed_authorization_request_endpoint: Option<String>,
     pub(crate) pushes: bool,
+    /// Its tokens are bound to a key (RFC 9449).
+    pub(crate) dpop: bool,
     /// A command whose output is the token, for `flow = "token"`.
     pub(crate) token_command: Option<Vec<String>>,
     pub(crate) machine: Machine,

@@ -86,6 +86,7 @@ fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: O
     };
     findings.extend(identity(&label("machine identity"), account, client));
     let check = client.provider.as_ref().and_then(|provider| provider.check_endpoint.clone());
+    let userinfo = userinfo.filter(|_| !client.flow.is_machine()); // which is for people
     findings.push(token(paths, account, client, check.or(userinfo).as_deref(), &http, tenant));
     findings
 }
@@ -126,6 +127,9 @@ fn token(
             Ok(None) if client.is_unattended() => return fine(format!("{label} is had at the first use")),
             Ok(None) => {
                 return trouble(label, Failure::new(Exit::SignIn, "not signed in").hint(again()));
+            }
+            Ok(Some(stored)) if stored.value.dpop_key.is_some() => {
+                return fine(format!("{label} is bound to a key; it is not tried"));
             }
             Ok(Some(stored)) => {
                 let session = stored.value;

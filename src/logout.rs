@@ -117,6 +117,7 @@ fn revoke(session: &Session, client: Option<&Client>) -> Result<bool, String> {
         token_endpoint: &session.token_endpoint,
         client_id: &session.client_id,
         proof,
+        dpop: None,
         life: None,
     };
     if let Some(token) = &session.refresh_token {

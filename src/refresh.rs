@@ -17,7 +17,7 @@ use crate::failure::{self, fail_hint};
 use crate::http::Http;
 use crate::login;
 use crate::need::{Need, YOUNG, no_such_token};
-use crate::oauth::{self, Grant, Grants, Proof, Trouble};
+use crate::oauth::{self, Dpop, Grant, Grants, Proof, Trouble};
 use crate::setback;
 use crate::shown::shown;
 use crate::signals::Held;
@@ -113,13 +113,21 @@ impl Refresh<'_> {
         }
     }
 
+    fn key(self, key: &Secret) -> Result<Dpop> {
+        let what = || format!("account `{}`: the key that its session is bound to cannot be read", self.name);
+        let hint = || format!("`hallpass login {}`", self.name);
+        Dpop::read(key).ok_or_else(|| fail_hint(Exit::SignIn, what(), hint()))
+    }
+
     fn spend<'s>(self, session: &Session, shelf: &'s Shelf, token: &Secret, mut intent: Intent) -> Result<Spent<'s>> {
         let http = Http::new(self.client.ca_file.as_deref())?;
+        let dpop = session.dpop_key.as_ref().map(|key| self.key(key)).transpose()?;
         let grants = Grants {
             http: &http,
             token_endpoint: &session.token_endpoint,
             client_id: &session.client_id,
             proof: Proof::of(self.client, &session.issuer, &session.token_endpoint)?,
+            dpop: dpop.as_ref(),
             life: self.client.token_life(),
         };
         let purpose = &self.need.purpose;

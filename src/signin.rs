@@ -203,7 +203,11 @@ fn keep_siblings(session: &mut Session, old: Session) {
         let Session { issuer, token_endpoint, client_id, serves, api_url, tenant, .. } = session;
         [format!("{issuer} {token_endpoint} {client_id} {api_url:?} {tenant:?}"), serves.join(" ")]
     };
-    if session.how != How::Machine || old.how != How::Machine || terms(session) != terms(&old) {
+    if session.dpop_key.is_some()
+        || session.how != How::Machine
+        || old.how != How::Machine
+        || terms(session) != terms(&old)
+    {
         return;
     }
     for token in old.tokens.into_iter().filter(|token| token.is_usable(now())) {

@@ -36,6 +36,9 @@ pub(crate) struct Session {
     pub(crate) serves: Vec<String>,
     #[serde(default, with = "exposed_option")]
     pub(crate) refresh_token: Option<Secret>,
+    /// The key that its tokens are bound to (RFC 9449).
+    #[serde(default, with = "exposed_option", skip_serializing_if = "Option::is_none")]
+    pub(crate) dpop_key: Option<Secret>,
     /// What was granted, when the server said so.
     #[serde(default)]
     pub(crate) scope: Option<String>,

@@ -50,6 +50,9 @@ pub enum Fault {
     TokenWithNewline,
     TokenOfAnotherType,
     NoAccessToken,
+    /// A token that is bound to no key, and one that is, whatever was asked for.
+    Bearer,
+    Bound,
     /// The server's clock is off by so many seconds: its Date, and what its id_tokens say.
     Clock(i64),
     MissingExpiresIn,
@@ -72,6 +75,8 @@ pub struct Call {
     pub bearer: Option<String>,
     /// The credentials of a client with a secret.
     pub basic: Option<String>,
+    /// Its proof (RFC 9449).
+    pub dpop: Option<String>,
     /// A JSON body.
     pub json: Value,
     pub when: Instant,
@@ -300,12 +305,17 @@ impl Book {
         };
         let refresh = field(&call.form, "grant_type") == Some("refresh_token");
         let fields = tokens.as_object_mut().unwrap();
+        if call.dpop.is_some() {
+            fields.insert("token_type".into(), json!("DPoP"));
+        }
         match fault {
             Some(Fault::TokenWithNewline) => {
                 let token = format!("{}\nhost=evil.example", fields["access_token"].as_str().unwrap());
                 fields.insert("access_token".into(), json!(token));
             }
             Some(Fault::TokenOfAnotherType) => drop(fields.insert("token_type".into(), json!("mac"))),
+            Some(Fault::Bearer) => drop(fields.insert("token_type".into(), json!("Bearer"))),
+            Some(Fault::Bound) => drop(fields.insert("token_type".into(), json!("DPoP"))),
             Some(Fault::NoAccessToken) => drop(fields.remove("access_token")),
             Some(Fault::Clock(off)) => {
                 if let Some(token) = fields.get("id_token").and_then(Value::as_str) {

@@ -259,11 +259,12 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
     let authorization = request.headers().iter().find(|h| h.field.equiv("Authorization"));
     let bearer = authorization.and_then(|h| h.value.as_str().strip_prefix("Bearer ").map(str::to_owned));
     let basic = authorization.and_then(|h| h.value.as_str().strip_prefix("Basic ").map(str::to_owned));
+    let dpop = request.headers().iter().find(|h| h.field.equiv("DPoP")).map(|h| h.value.to_string());
     let json = serde_json::from_str(&body).unwrap_or_default();
     let latency = book.lock().unwrap().latency;
     let (answer, peer): (Answer, Option<SocketAddr>) = {
         let mut book = book.lock().unwrap();
-        let call = Call { at, form, bearer, basic, json, when: Instant::now() };
+        let call = Call { at, form, bearer, basic, dpop, json, when: Instant::now() };
         book.calls.push(call.clone());
         let fault = book.once.get_mut(&at).and_then(VecDeque::pop_front).or_else(|| book.always.get(&at).cloned());
         (book.answer(&call, fault), request.remote_addr().copied())

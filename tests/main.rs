@@ -39,6 +39,8 @@ mod device_grants;
 mod device_odd;
 #[cfg(target_os = "linux")]
 mod device_terminal;
+#[cfg(unix)]
+mod dpop;
 #[cfg(target_os = "linux")]
 mod exec;
 #[cfg(unix)]

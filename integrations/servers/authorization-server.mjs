@@ -73,6 +73,8 @@ function configuration() {
       introspection: { enabled: true },
       revocation: { enabled: true },
       ...(args['machine-keys'] && { clientCredentials: { enabled: true }, resourceIndicators: resources }),
+      // Whoever comes with a proof needs a nonce in it.
+      ...(args['machine-keys'] && { dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true } }),
     },
     extraTokenClaims: (ctx) => ctx.names,
     ...(args['machine-keys'] && { scopes: ['openid', 'offline_access', 'read', 'write'] }),

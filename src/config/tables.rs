@@ -33,6 +33,7 @@ const KEYS: &[&str] = &[
     "registration_endpoint",
     "pushed_authorization_request_endpoint",
     "require_pushed_authorization_requests",
+    "dpop_bound_access_tokens",
     "client_id",
     "client_secret_file",
     "scope",
@@ -245,6 +246,7 @@ impl Tables<'_> {
                     client.pushed_authorization_request_endpoint = Some(self.0.endpoint(key, item)?);
                 }
                 "require_pushed_authorization_requests" => client.pushes = self.0.yes(key, item)?,
+                "dpop_bound_access_tokens" => client.dpop = self.0.yes(key, item)?,
                 "token_command" => client.token_command = Some(self.0.strings(key, item)?),
                 "client_id" => client.client_id = Some(self.0.string(key, item)?),
                 "client_secret_file" => client.client_secret_file = Some(self.0.file(key, item)?),

@@ -25,10 +25,10 @@ use hallpass_protocol::talk::Exit;
 
 use crate::account::Client;
 use crate::discovery::{self, Server};
-use crate::failure::fail_hint;
+use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
 use crate::http::Http;
-use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Proof, Trouble};
+use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof, Trouble};
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::terminal;
@@ -115,6 +115,8 @@ struct Attempt<'a> {
     client_id: OnceCell<String>,
     http: Http,
     server: Option<Server>,
+    /// The key that the new session's tokens are bound to.
+    dpop: Option<Dpop>,
     until: Instant,
 }
 
@@ -129,6 +131,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         client_id: client_id.unwrap_or_default(),
         http: Http::new(client.ca_file.as_deref())?,
         server: None,
+        dpop: None,
         until: browser::until(client.timeout),
     };
     if flow.is_machine() {
@@ -136,6 +139,10 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     }
     if flow == Flow::Token {
         return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });
+    }
+    if client.dpop {
+        let what = || format!("account `{account}`: there are no random bytes for a key");
+        attempt.dpop = Some(Dpop::generate().ok_or_else(|| fail(Exit::Store, what()))?);
     }
     let all = flow == Flow::Device || attempt.client_id.get().is_none();
     attempt.server = Some(discovery::server(account, client, &attempt.http, all)?);
@@ -258,6 +265,7 @@ impl Attempt<'_> {
             token_endpoint,
             client_id: self.client_id(None)?,
             proof: Proof::of(self.client, issuer, token_endpoint)?,
+            dpop: self.dpop.as_ref(),
             life: self.client.token_life(),
         })
     }
@@ -308,6 +316,7 @@ impl Attempt<'_> {
             configured_client_id: self.client.client_id.clone(),
             serves: self.client.serves.clone(),
             refresh_token: None,
+            dpop_key: self.dpop.as_ref().map(|dpop| dpop.secret.clone()),
             scope: None,
             identity: None,
             subject: None,
@@ -335,6 +344,8 @@ impl Attempt<'_> {
     fn profile(&self, session: &Session) -> Profile {
         let row = self.client.provider.as_ref();
         let is_known = session.identity.is_some() && row.is_none_or(|row| row.profile_tenant.is_none());
+        // A bound token is of no use without a proof, and a client is nobody.
+        let is_known = is_known || session.dpop_key.is_some() || self.client.flow == Flow::ClientCredentials;
         let (Some(endpoint), Some(token), false) = (&session.userinfo_endpoint, session.tokens.first(), is_known)
         else {
             return Profile::default();

@@ -57,6 +57,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         configured_client_id: client.client_id.clone(),
         serves: client.serves.clone(),
         refresh_token: None,
+        dpop_key: None,
         scope: None,
         identity: profile.identity,
         subject: None,

@@ -25,6 +25,8 @@ pub(crate) struct Grant {
     pub(crate) scope: Option<String>,
     /// What an exchange gave (RFC 8693 2.2.1).
     pub(crate) issued_token_type: Option<String>,
+    /// It is bound to the key that asked for it (RFC 9449).
+    pub(crate) is_bound: bool,
     /// When it was asked for, and what the server's clock said then: an id_token names its end by that one. The same
     /// where the two agree or the server told no time. Seconds since the epoch.
     pub(crate) asked_at: u64,
@@ -86,7 +88,9 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
             Err(match error {
                 BasicErrorResponseType::InvalidGrant => Trouble::Ended(words),
                 // Errors of other endpoints that some servers send here too (RFC 6749 4.1.2.1, RFC 8628 3.5).
-                _ if ["temporarily_unavailable", "server_error", "slow_down"].contains(&error.as_ref()) => {
+                _ if ["temporarily_unavailable", "server_error", "slow_down", "use_dpop_nonce"]
+                    .contains(&error.as_ref()) =>
+                {
                     Trouble::Later(format!("{endpoint} answered {words}"))
                 }
                 _ => Trouble::Refused(words),
@@ -106,6 +110,12 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
     }
 }
 
+/// The error that an answer names.
+pub(super) fn error(answer: &Answer) -> Option<String> {
+    let body: Body = serde_json::from_slice(&answer.body).ok()?;
+    body.error.map(|error| error.as_ref().to_owned())
+}
+
 fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> {
     let unfit = |what: &str, refresh_token: Option<Secret>| {
         let refresh_token = refresh_token.filter(Secret::is_one_line);
@@ -116,7 +126,8 @@ fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> 
     if !all.into_iter().flatten().all(Secret::is_one_line) {
         return unfit("a token with a line break in it, which is refused", body.refresh_token);
     }
-    if let Some(kind) = body.token_type.filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+    let is_bound = body.token_type.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case("dpop"));
+    if let Some(kind) = body.token_type.filter(|kind| !is_bound && !kind.eq_ignore_ascii_case("bearer")) {
         let what = format!("a token of type {}, which is not supported", printable(&kind));
         return unfit(&what, body.refresh_token);
     }
@@ -129,6 +140,7 @@ fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> 
         expires_in: body.expires_in.as_ref().and_then(life),
         scope: body.scope.as_ref().and_then(Value::as_str).map(printable),
         issued_token_type: body.issued_token_type.as_ref().and_then(Value::as_str).map(printable),
+        is_bound,
         asked_at,
         servers_time: servers_time.unwrap_or(asked_at),
     })
@@ -175,6 +187,7 @@ mod tests {
             asked_at: 1_000,
             servers_time: None,
             retry_after: None,
+            dpop_nonce: None,
         }
     }
 

@@ -43,7 +43,7 @@ impl Key {
         Self::from_pkcs8(&der).ok_or_else(|| odd("is no key that can sign here"))
     }
 
-    fn from_pkcs8(der: &[u8]) -> Option<Self> {
+    pub(super) fn from_pkcs8(der: &[u8]) -> Option<Self> {
         let rng = SystemRandom::new();
         let ec = |algorithm| EcdsaKeyPair::from_pkcs8(algorithm, der, &rng).ok();
         // OpenSSL leaves the public half of an Ed25519 key out.

@@ -7,6 +7,7 @@
 mod answer;
 mod authorization;
 mod device;
+mod dpop;
 mod jwt;
 mod proof;
 mod register;
@@ -21,6 +22,7 @@ use answer::read;
 pub(crate) use answer::{Grant, Trouble};
 pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use device::{DeviceCode, Polled};
+pub(crate) use dpop::Dpop;
 pub(crate) use proof::Proof;
 pub(crate) use register::register;
 
@@ -31,6 +33,8 @@ pub(crate) struct Grants<'a> {
     pub(crate) token_endpoint: &'a str,
     pub(crate) client_id: &'a str,
     pub(crate) proof: Proof,
+    /// The key that its tokens are bound to.
+    pub(crate) dpop: Option<&'a Dpop>,
     /// Seconds that a token lives when the answer does not say.
     pub(crate) life: Option<u64>,
 }
@@ -117,7 +121,14 @@ impl Grants<'_> {
     pub(crate) fn poll(&self, code: &Secret) -> Polled {
         let form = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", code.expose())];
         match self.post(self.token_endpoint, &form) {
-            Ok(answer) => device::polled(&endpoint(self.token_endpoint), &answer),
+            Ok(answer) => match device::polled(&endpoint(self.token_endpoint), &answer) {
+                Polled::Granted(grant) => match self.bound(*grant) {
+                    Ok(grant) => Polled::Granted(Box::new(grant)),
+                    Err(Trouble::Unfit { why, .. }) => Polled::Odd(why),
+                    Err(_) => Polled::Odd("it gave a token that is not bound as it should be".to_owned()),
+                },
+                other => other,
+            },
             Err(Unanswered::NotSent(why) | Unanswered::Lost(why)) => Polled::Silent(why),
         }
     }
@@ -134,7 +145,7 @@ impl Grants<'_> {
     fn ask(&self, form: &[(&str, &str)]) -> Result<Grant, Trouble> {
         match self.post(self.token_endpoint, form) {
             Ok(answer) => {
-                let grant = read(&endpoint(self.token_endpoint), &answer)?;
+                let grant = self.bound(read(&endpoint(self.token_endpoint), &answer)?)?;
                 Ok(Grant { expires_in: grant.expires_in.or(self.life), ..grant })
             }
             Err(Unanswered::NotSent(why)) => Err(Trouble::Later(why)),
@@ -142,15 +153,37 @@ impl Grants<'_> {
         }
     }
 
-    /// With the client's proof, made anew for each request.
+    /// A token that anybody could use is none where one bound to our key was asked for (RFC 9449 5).
+    fn bound(&self, grant: Grant) -> Result<Grant, Trouble> {
+        let what = match (self.dpop.is_some(), grant.is_bound) {
+            (true, false) => "a token that is not bound to our key, as it should be (DPoP)",
+            (false, true) => "a token of type DPoP, which was not asked for: `dpop_bound_access_tokens = true`",
+            _ => return Ok(grant),
+        };
+        let why = format!("{} gave {what}", endpoint(self.token_endpoint));
+        Err(Trouble::Unfit { why, refresh_token: grant.refresh_token })
+    }
+
+    /// Once more with the server's nonce, if that is what it wants (RFC 9449 8).
     fn post(&self, url: &str, form: &[(&str, &str)]) -> std::result::Result<Answer, Unanswered> {
+        let answer = self.once(url, form)?;
+        let (Some(dpop), Some(nonce)) = (self.dpop, &answer.dpop_nonce) else { return Ok(answer) };
+        dpop.remember(nonce);
+        let wants_it =
+            matches!(answer.status, 400 | 401) && answer::error(&answer).as_deref() == Some("use_dpop_nonce");
+        if wants_it { self.once(url, form) } else { Ok(answer) }
+    }
+
+    /// With the client's proof, made anew for each request.
+    fn once(&self, url: &str, form: &[(&str, &str)]) -> std::result::Result<Answer, Unanswered> {
         let Some(added) = self.proof.added(self.client_id) else {
             return Err(Unanswered::NotSent("there are no random bytes to sign a proof of the client with".to_owned()));
         };
         let own = added.form.iter().map(|(name, value)| (*name, value.expose()));
         let own = own.filter(|(name, _)| !form.iter().any(|(already, _)| already == name));
         let form: Vec<_> = form.iter().copied().chain(own).collect();
-        self.http.post(url, added.authorization.as_ref(), &form)
+        let dpop = self.dpop.filter(|_| url == self.token_endpoint).and_then(|dpop| dpop.for_server(url));
+        self.http.post_with(url, added.authorization.as_ref(), dpop.as_ref(), &form)
     }
 }
 

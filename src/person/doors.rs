@@ -13,6 +13,9 @@ pub(super) enum Tool {
     )]
     Get(Words),
     /// Print the Authorization header line
+    #[command(
+        after_help = "Options: those of `get`, and --method METHOD, --dpop-nonce NONCE for a token that is bound to a key."
+    )]
     Header(Words),
     /// Answer git: get, store, erase, capability; the question on stdin
     Git(Words),
