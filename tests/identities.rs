@@ -332,6 +332,11 @@ fn what_is_wrong_in_the_table_is_known_on_the_laptop_too() {
         ("[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_token = \"jenkins\"\n", 3, "\"gitlab\""),
         ("[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_token = \"caller\"\n", 1, "to know CI by"),
         ("[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_token_command = [\"x\"]\n", 1, "to know CI by"),
+        (
+            "[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_account = \"work\"\nsubject_token_env = \"X\"\n",
+            1,
+            "to know CI by",
+        ),
         ("ci = true\n", 1, "no table"),
         ("resource = \"https://a.example/#x\"\n", 1, "fragment"),
         ("resource = [\"https://a.example\", \"b\"]\n", 1, "absolute URI"),

@@ -1,12 +1,12 @@
 //! The keys of accounts that sign in without a person, and what is different for an account in CI
 
 use anyhow::Result;
-use toml_edit::Item;
+use toml_edit::{Item, Table};
 
 use super::values::Values;
-use crate::account::Machine;
-use crate::flow::Method;
-use crate::workload::{NAMES, Source};
+use crate::account::{Account, Client, Machine};
+use crate::flow::{Flow, Method};
+use crate::workload::{NAMES, Named, Source};
 
 /// All of them; each begins as nothing else does.
 pub(super) const KEYS: &[&str] = &[
@@ -31,7 +31,7 @@ pub(super) const KEYS: &[&str] = &[
 ];
 
 /// What a table `[account.NAME.ci]` may say anew, beside those. Not the places: they are the account's, wherever it is.
-pub(super) const IN_CI: &[&str] = &[
+const IN_CI: &[&str] = &[
     "flow",
     "issuer",
     "token_endpoint",
@@ -82,4 +82,54 @@ fn source(values: &Values<'_>, source: &mut Source, rest: &str, key: &str, item:
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// The account as `[account.NAME.ci]` has it, where the job's identity that it names is to be had. The table is read
+/// everywhere: what is wrong in it is known before it is needed.
+pub(super) fn in_ci(
+    values: &Values<'_>,
+    name: &str,
+    table: &Table,
+    account: (Account, Client),
+    fill: impl Fn(&Table, &mut (Account, Client)) -> Result<()>,
+) -> Result<(Account, Client)> {
+    let Some(item) = table.get("ci") else { return Ok(account) };
+    let Some(table) = item.as_table() else {
+        let what = format!("`ci` is no table: write `[account.{name}.ci]`");
+        return Err(values.error(item.span(), what));
+    };
+    values.known(table, &[IN_CI, KEYS].concat(), &format!(" of `[account.{name}.ci]`"))?;
+    let mut there = account.clone();
+    forget_the_person(&mut there.1, table);
+    fill(table, &mut there)?;
+    if !there.1.flow.is_machine() {
+        let what = "`ci` needs a `flow`: \"token_exchange\", \"jwt_bearer\" or \"client_credentials\"";
+        return Err(values.error(item.span(), what));
+    }
+    let source = &mut there.1.machine.subject;
+    if source.is_empty() {
+        source.named = Some(Named::Ci);
+    }
+    let by_what_is_here = source.named.is_some() || source.file.is_some() || source.env.is_some();
+    if !by_what_is_here || source.named == Some(Named::Caller) || source.account.is_some() {
+        let what = "`ci` needs something to know CI by: `subject_token`, `subject_token_env` or `subject_token_file`";
+        return Err(values.error(item.span(), what));
+    }
+    let ci = Some(Box::new(source.clone()));
+    let (mut account, client) = if source.found().is_some() { there } else { account };
+    account.ci = ci;
+    Ok((account, client))
+}
+
+/// What belongs to the person's way to sign in, and must not be taken along by half.
+fn forget_the_person(client: &mut Client, table: &Table) {
+    (client.flow, client.pushes) = (Flow::Auto, false);
+    (client.machine.subject, client.machine.actor) = (Source::default(), Source::default());
+    if table.contains_key("client_id") {
+        (client.machine, client.client_secret_file) = (Machine::default(), None); // another client's proof is none
+    }
+    if table.contains_key("issuer") {
+        (client.token_endpoint, client.authorization_endpoint) = (None, None);
+        (client.revocation_endpoint, client.userinfo_endpoint) = (None, None);
+    }
 }

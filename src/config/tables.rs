@@ -9,15 +9,12 @@ use toml_edit::{Document, Item, Table};
 use super::machine;
 use super::values::Values;
 use super::words::{Config, Keep};
-use crate::account::{
-    Account, Client, HandOut, Interactive, Machine, Spelling, StoreWish, is_name, is_slug, token_variable,
-};
+use crate::account::{Account, Client, HandOut, Interactive, Spelling, StoreWish, is_name, is_slug, token_variable};
 use crate::failure::fail;
 use crate::flow::Flow;
 use crate::paths::Paths;
 use crate::provider::{self, Row};
 use crate::shown::shown;
-use crate::workload::{Named, Source};
 
 const TOP: &[&str] = &["default", "output", "keep", "account"];
 const KEYS: &[&str] = &[
@@ -171,7 +168,7 @@ impl Tables<'_> {
             }
             let mut account = (Account::new(name), Client { timeout: 300, ..Client::default() });
             self.fill(table, &mut account)?;
-            return self.in_ci(name, table, account);
+            return machine::in_ci(&self.0, name, table, account, |table, account| self.fill(table, account));
         };
         let error = |why: anyhow::Error| self.0.error(table.get("provider").and_then(Item::span), why.to_string());
         let row = provider::row(&provider, api_url.as_deref()).map_err(error)?.ok_or_else(|| {
@@ -180,45 +177,7 @@ impl Tables<'_> {
         })?;
         let mut account = from_row(name, row)?;
         self.fill(table, &mut account)?;
-        self.in_ci(name, table, account)
-    }
-
-    /// The account as `[account.NAME.ci]` has it, where the job's identity that it names is to be had. The table is read
-    /// everywhere: what is wrong in it is known before it is needed.
-    fn in_ci(&self, name: &str, table: &Table, account: (Account, Client)) -> Result<(Account, Client)> {
-        let Some(item) = table.get("ci") else { return Ok(account) };
-        let Some(table) = item.as_table() else {
-            let what = format!("`ci` is no table: write `[account.{name}.ci]`");
-            return Err(self.0.error(item.span(), what));
-        };
-        self.0.known(table, &[machine::IN_CI, machine::KEYS].concat(), &format!(" of `[account.{name}.ci]`"))?;
-        let mut there = account.clone();
-        there.1.flow = Flow::Auto;
-        (there.1.machine.subject, there.1.machine.actor) = (Source::default(), Source::default());
-        if table.contains_key("client_id") {
-            (there.1.machine, there.1.client_secret_file) = (Machine::default(), None); // another client's proof is none
-        }
-        self.fill(table, &mut there)?;
-        if !there.1.flow.is_machine() {
-            let what = "`ci` needs a `flow`: \"token_exchange\", \"jwt_bearer\" or \"client_credentials\"";
-            return Err(self.0.error(item.span(), what));
-        }
-        let source = &mut there.1.machine.subject;
-        if source.is_empty() {
-            source.named = Some(Named::Ci);
-        }
-        if matches!(
-            source,
-            Source { named: None, file: None, env: None, .. } | Source { named: Some(Named::Caller), .. }
-        ) {
-            let what =
-                "`ci` needs something to know CI by: `subject_token`, `subject_token_env` or `subject_token_file`";
-            return Err(self.0.error(item.span(), what));
-        }
-        let ci = Some(Box::new(source.clone()));
-        let (mut account, client) = if source.found().is_some() { there } else { account };
-        account.ci = ci;
-        Ok((account, client))
+        machine::in_ci(&self.0, name, table, account, |table, account| self.fill(table, account))
     }
 
     /// Sets what a table says.
