@@ -24,7 +24,7 @@ fn names_are_unique() {
 fn every_protocol_has_a_question_here() {
     for protocol in ALL {
         let has = QUESTIONS.iter().any(|(name, ..)| protocol.names().contains(name));
-        assert!(has, "{} has none", protocol.names()[0]);
+        assert!(has, "`{}` has none in protocol/every/script.rs", protocol.names()[0]);
     }
 }
 
@@ -116,6 +116,8 @@ fn a_token_arrives_and_every_other_answer_is_without_one() {
     }
 }
 
+const UNREAD: &str = "its client cannot read that, or protocol/every/reader.rs does not know it";
+
 /// Whatever the answer is, its client can read it, and finds a token in it only if there is one.
 #[test]
 fn every_answer_is_legal() {
@@ -143,7 +145,7 @@ fn every_answer_is_legal() {
             let (name, line) = (question.0, format!("{:?} {at}: {:?}", question, ended.said));
             match read(name, &ended.said, ended.exit) {
                 Read::Illegal => {
-                    assert_eq!(question.1, ["capability"], "{line}");
+                    assert_eq!(question.1, ["capability"], "{line}: {UNREAD}");
                 }
                 // JSON carries what was kept as it came.
                 Read::Token(token) if at == KEPT => assert!(token == "a\nb", "{line}"),
@@ -200,7 +202,7 @@ fn every_token_is_read_as_it_was_or_refused() {
                     read_back += 1;
                 }
                 Read::Other => assert!(!ended.said.contains("canary"), "{name} {token:?}: {:?}", ended.said),
-                Read::Illegal => panic!("{name} {token:?}: {:?}", ended.said),
+                Read::Illegal => panic!("{name} {token:?}: {:?}: {UNREAD}", ended.said),
             }
             assert!(!ended.said.lines().any(|line| line.starts_with("X-Evil")), "{name} {token:?}");
             assert!(!ended.words.contains("canary"), "{name} {token:?}: a token in the words");

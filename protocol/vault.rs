@@ -7,7 +7,7 @@
 //! argv   hallpass-vault erase
 //! ```
 //!
-//! From OpenBao's source; neither program was run. The helper is run as `$SHELL -c "PATH get"` and its output is the
+//! Measured with bao 2.7.1; Vault was not run. The helper is run as `$SHELL -c "PATH get"` and its output is the
 //! token byte for byte; nothing is "not logged in". Both put the address in use into both variables. stderr is shown when
 //! the exit code is not 0, and mixed into the answer of `store` and `erase`.
 

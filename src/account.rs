@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::flow::{Flow, Method};
 use crate::paths::set;
 use crate::provider::Provider;
+use crate::trust::Trust;
 use crate::workload::Source;
 
 /// What a hit needs to know: small, because it is read from the route file at every call.
@@ -126,7 +127,7 @@ pub(crate) struct Client {
     pub(crate) flow: Flow,
     pub(crate) redirect_uri: Option<String>,
     pub(crate) redirect_ports: Vec<u16>,
-    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) trust: Trust,
     /// Seconds a person has to sign in.
     pub(crate) timeout: u64,
     pub(crate) interactive: Interactive,

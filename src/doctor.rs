@@ -66,7 +66,7 @@ fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: O
     let secrets = [&client.client_secret_file, &client.machine.key_file];
     let secrets: Vec<_> = secrets.into_iter().flatten().map(|file| (file.as_path(), 0o600)).collect();
     findings.extend(wide(&secrets));
-    let http = match Http::new(client.ca_file.as_deref()) {
+    let http = match Http::new(&client.trust) {
         Ok(http) => http,
         Err(why) => return vec![trouble(label("ca_file"), failure::of(&why))],
     };
@@ -152,8 +152,8 @@ fn token(
     };
     match http.get(endpoint, Some(&secret), &account.headers(tenant, signed_in.as_deref())) {
         Ok(answer) if answer.status < 300 => fine(format!("{label} {source} is accepted by the server")),
-        // No such page, and yet a token that is no good is refused first.
-        Ok(answer) if matches!(answer.status, 404 | 405) => {
+        // No such page, or not for this token: one that is no good is refused first.
+        Ok(answer) if matches!(answer.status, 404 | 405) || answer.lacks_scope() => {
             fine(format!("{label} {source} is not refused by the server, which answered {}", answer.status))
         }
         Ok(answer) if matches!(answer.status, 401 | 403) => {

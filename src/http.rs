@@ -3,24 +3,23 @@
 //! Never a redirect followed, never a cookie, bounded in bytes and in time. What matters afterwards is whether the
 //! request can have arrived: a refresh token that was sent may be spent.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use hallpass_protocol::place::is_loopback;
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::talk::Exit;
 use hallpass_protocol::time::from_http;
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error, Proxy, Timeout};
+use ureq::{Agent, Error, Timeout};
 use zeroize::Zeroizing;
 
+use crate::certificate::{self, Parties};
 use crate::clock::now;
-use crate::failure::{fail, fail_hint};
+use crate::proxy;
+use crate::trust::Trust;
 
 /// Token answers are a few kilobytes; large id_tokens some hundred.
 const MAX_BODY: u64 = 1 << 20;
@@ -34,7 +33,7 @@ const WHOLE: Duration = Duration::from_secs(20);
 /// The way to one account's servers.
 #[derive(Debug)]
 pub(crate) struct Http {
-    /// The operating system's trust first, then the account's own `ca_file`.
+    /// One for each trust, in the order in which they are tried.
     agents: Vec<Agent>,
 }
 
@@ -56,6 +55,16 @@ pub(crate) struct Answer {
     pub(crate) dpop_nonce: Option<String>,
 }
 
+impl Answer {
+    /// The token is good, and has no scope for what was asked (RFC 6750 3.1). Some say so in the body alone.
+    pub(crate) fn lacks_scope(&self) -> bool {
+        const WORD: &str = "insufficient_scope";
+        let named = self.challenge.as_ref().is_some_and(|challenge| challenge.contains(WORD));
+        let body = || serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();
+        self.status == 403 && (named || body()["error"] == WORD)
+    }
+}
+
 /// Nothing came back.
 #[derive(Debug)]
 pub(crate) enum Unanswered {
@@ -74,13 +83,9 @@ impl Unanswered {
 }
 
 impl Http {
-    /// With the operating system's trust, and beside it the certificates of `ca_file`.
-    pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self> {
-        let mut agents = vec![agent(RootCerts::PlatformVerifier)];
-        if let Some(file) = ca_file {
-            agents.push(agent(certificates(file)?));
-        }
-        Ok(Self { agents })
+    /// With the operating system's trust, and with what the account says beside it.
+    pub(crate) fn new(trust: &Trust) -> Result<Self> {
+        Ok(Self { agents: trust.ways()?.into_iter().map(agent).collect() })
     }
 
     /// POST of a form.
@@ -102,7 +107,8 @@ impl Http {
         form: &[(&str, &str)],
     ) -> std::result::Result<Answer, Unanswered> {
         self.each(url, |agent| {
-            let mut request = agent.post(url).config().proxy(proxy(url)).build().header("Accept", "application/json");
+            let mut request =
+                agent.post(url).config().proxy(proxy::of(url)).build().header("Accept", "application/json");
             if let Some(basic) = basic {
                 request = request.header("Authorization", basic.expose());
             }
@@ -121,7 +127,8 @@ impl Http {
         headers: &[(String, String)],
     ) -> std::result::Result<Answer, Unanswered> {
         self.each(url, |agent| {
-            let mut request = agent.get(url).config().proxy(proxy(url)).build().header("Accept", "application/json");
+            let mut request =
+                agent.get(url).config().proxy(proxy::of(url)).build().header("Accept", "application/json");
             if let Some(token) = bearer {
                 request = request.header("Authorization", format!("Bearer {}", token.expose()));
             }
@@ -155,7 +162,7 @@ impl Http {
                 request = request.header("Content-Type", "application/json"); // of nothing, some servers refuse it
             }
             let request = request.body(text.as_str())?;
-            agent.run(agent.configure_request(request).proxy(proxy(url)).build())
+            agent.run(agent.configure_request(request).proxy(proxy::of(url)).build())
         })
     }
 
@@ -179,10 +186,7 @@ impl Http {
             }
         }
         let why = last.unwrap_or(Error::ConnectionFailed);
-        Err(Unanswered::NotSent(format!(
-            "{}: its certificate is not trusted ({why}); behind a company proxy, name its certificate: `ca_file = \"...\"`",
-            host(url)
-        )))
+        Err(Unanswered::NotSent(format!("{}: {}", host(url), distrusted(url, &why))))
     }
 }
 
@@ -204,7 +208,7 @@ impl Resolver for Names {
     }
 }
 
-fn agent(roots: RootCerts) -> Agent {
+fn agent(tls: TlsConfig) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false) // a 400 has the OAuth error in its body
         .max_redirects(0)
@@ -213,26 +217,10 @@ fn agent(roots: RootCerts) -> Agent {
         .timeout_global(Some(WHOLE))
         .max_response_header_size(64 << 10)
         .user_agent(concat!("hallpass/", env!("CARGO_PKG_VERSION")))
-        .tls_config(TlsConfig::builder().root_certs(roots).build())
+        .tls_config(tls)
         .proxy(None) // chosen for each request
         .build();
     Agent::with_parts(config, DefaultConnector::default(), Names::default())
-}
-
-fn certificates(file: &Path) -> Result<RootCerts> {
-    let pem = std::fs::read(file)
-        .map_err(|why| fail(Exit::Config, format!("`ca_file` `{}` cannot be read: {why}", file.display())))?;
-    let found: Vec<_> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if found.is_empty() {
-        let what = format!("`ca_file` `{}` has no certificate in it", file.display());
-        return Err(fail_hint(Exit::Config, what, "it must be PEM: -----BEGIN CERTIFICATE-----"));
-    }
-    Ok(RootCerts::from(found))
 }
 
 /// Whether a URL may be sent a secret.
@@ -247,27 +235,6 @@ pub(crate) fn check_endpoint(text: &str) -> std::result::Result<(), &'static str
         ("http", _) => Err("is http:// and not on this machine: use https://"),
         _ => Err("is not an https:// URL"),
     }
-}
-
-/// As curl reads it: by scheme, `NO_PROXY` names hosts and their subdomains, this machine never goes through one.
-fn proxy(url: &str) -> Option<Proxy> {
-    let url = url::Url::parse(url).ok()?;
-    let host = url.host_str()?;
-    let set =
-        |name: &str| std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-    let none = set("no_proxy").or_else(|| set("NO_PROXY")).unwrap_or_default();
-    let spared =
-        none.split(',').map(|entry| entry.trim().trim_start_matches("*.").trim_start_matches('.')).any(|entry| {
-            entry == "*"
-                || entry == host
-                || (!entry.is_empty() && host.strip_suffix(entry).is_some_and(|rest| rest.ends_with('.')))
-        });
-    if url.scheme() != "https" || is_loopback(host) || spared {
-        return None;
-    }
-    let named =
-        set("https_proxy").or_else(|| set("HTTPS_PROXY")).or_else(|| set("all_proxy")).or_else(|| set("ALL_PROXY"));
-    Proxy::new(&named?).ok()
 }
 
 fn read(
@@ -294,11 +261,56 @@ fn read(
     }
 }
 
-fn is_distrust(why: &Error) -> bool {
+/// What TLS itself has to say.
+fn tls(why: &Error) -> Option<&rustls::Error> {
     match why {
-        Error::Rustls(rustls) => format!("{rustls:?}").starts_with("InvalidCertificate"),
-        Error::Io(io) => io.get_ref().is_some_and(|inner| format!("{inner:?}").starts_with("InvalidCertificate")),
-        _ => false,
+        Error::Rustls(why) => Some(why),
+        Error::Io(why) => why.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    }
+}
+
+fn is_distrust(why: &Error) -> bool {
+    matches!(tls(why), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+fn is_unknown(why: &Error) -> bool {
+    use rustls::CertificateError::{Other, UnknownIssuer};
+    // The verifiers of some systems have words of their own for it.
+    matches!(tls(why), Some(rustls::Error::InvalidCertificate(UnknownIssuer | Other(_))))
+}
+
+/// The server asked who we are, and was not content. It says so after our request was on its way, and has not read that.
+fn wants_a_certificate(why: &Error) -> bool {
+    use rustls::AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked, CertificateUnknown,
+        DecryptError, UnknownCA, UnsupportedCertificate,
+    };
+    let refusals = [
+        AccessDenied,
+        BadCertificate,
+        CertificateExpired,
+        CertificateRequired,
+        CertificateRevoked,
+        CertificateUnknown,
+        DecryptError,
+        UnknownCA,
+        UnsupportedCertificate,
+    ];
+    matches!(tls(why), Some(rustls::Error::AlertReceived(alert)) if refusals.contains(alert))
+}
+
+/// Why a certificate is not believed, and what to do: behind a company's proxy it is the company's.
+fn distrusted(url: &str, why: &Error) -> String {
+    let known = is_unknown(why).then(|| certificate::presented(url)).flatten();
+    match known {
+        Some(Parties { subject, issuer }) => format!(
+            "its certificate is not trusted: it is for `{subject}` and comes from `{issuer}`, which this machine does not \
+             know; if that is your company, name its certificate: `ca_file = \"...\"`, or SSL_CERT_FILE"
+        ),
+        None => format!(
+            "its certificate is not trusted ({why}); behind a company proxy, name its certificate: `ca_file = \"...\"`"
+        ),
     }
 }
 
@@ -329,6 +341,9 @@ fn plain(why: &Error) -> String {
         Error::Timeout(_) => "no answer in time".into(),
         Error::ConnectionFailed => "no connection".into(),
         Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
+        other if wants_a_certificate(other) => {
+            "it asks for a certificate of ours, and does not take what it got: `client_certificate_file`".into()
+        }
         other => other.to_string(),
     }
 }

@@ -19,6 +19,7 @@ use crate::routes;
 use crate::shown::shown;
 use crate::store::{self, Stored};
 use crate::token::{How, Session, TokenKind};
+use crate::trust::Trust;
 
 /// Every account that has a record, configured or not.
 pub(crate) fn everybody(paths: &Paths) -> Result<Vec<String>> {
@@ -109,7 +110,7 @@ fn lock(paths: &Paths, name: &str) -> Result<Lock> {
 fn revoke(session: &Session, client: Option<&Client>) -> Result<bool, String> {
     let Some(endpoint) = &session.revocation_endpoint else { return Ok(false) };
     let words = |why: anyhow::Error| why.to_string();
-    let http = Http::new(client.and_then(|client| client.ca_file.as_deref())).map_err(words)?;
+    let http = Http::new(client.map_or(&Trust::default(), |client| &client.trust)).map_err(words)?;
     let proof = client.map(|client| Proof::of(client, &session.issuer, &session.token_endpoint));
     let proof = proof.transpose().map_err(words)?.unwrap_or(Proof::None);
     let grants = Grants {

@@ -55,7 +55,7 @@ impl<'a> Pats<'a> {
             });
             return Err(fail_hint(Exit::Config, format!("account `{account}`: hallpass cannot make its tokens"), hint));
         };
-        let http = Http::new(client.ca_file.as_deref())?;
+        let http = Http::new(&client.trust)?;
         Ok(Self { account, endpoint, days: provider.pat_days, longest: provider.pat_longest_days, token, http })
     }
 

@@ -120,7 +120,7 @@ impl Refresh<'_> {
     }
 
     fn spend<'s>(self, session: &Session, shelf: &'s Shelf, token: &Secret, mut intent: Intent) -> Result<Spent<'s>> {
-        let http = Http::new(self.client.ca_file.as_deref())?;
+        let http = Http::new(&self.client.trust)?;
         let dpop = session.dpop_key.as_ref().map(|key| self.key(key)).transpose()?;
         let grants = Grants {
             http: &http,

@@ -26,3 +26,26 @@ pub(crate) fn span(seconds: u64) -> String {
         _ => format!("{} days", seconds / 86_400),
     }
 }
+
+/// Whether a server's words quote a part of a secret that it was sent.
+pub(crate) fn quotes(words: &str, secret: &str) -> bool {
+    let is_of_a_token = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    words.split(|letter| !is_of_a_token(letter)).any(|word| word.len() >= 16 && secret.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quotes;
+
+    #[test]
+    fn quoted_secrets() {
+        let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJl";
+        for (words, quoted) in [
+            ("role \"dev\" could not be found", false),
+            ("invalid: eyJhbGciOiJIUzI1NiJ9.eyJzdWIi...", true),
+            (jwt, true),
+        ] {
+            assert_eq!(quotes(words, jwt), quoted, "{words}");
+        }
+    }
+}

@@ -65,7 +65,7 @@ impl<'a> Role<'a> {
             let what = format!("account `{}`: no keys from {}: {why}", self.account, self.endpoint);
             fail_hint(Exit::Network, what, "try again")
         };
-        let http = Http::new(self.client.ca_file.as_deref())?;
+        let http = Http::new(&self.client.trust)?;
         let answer = http.post(self.endpoint, None, &form).map_err(|why| again(why.why()))?;
         match answer.status {
             200 => {

@@ -32,7 +32,7 @@ pub(crate) fn list(
     };
     let network =
         |why: &str| fail_hint(Exit::Network, format!("account `{account}`: no list of tenants: {why}"), "try again");
-    let http = Http::new(client.ca_file.as_deref())?;
+    let http = Http::new(&client.trust)?;
     let answer = http.get(endpoint, Some(token), headers).map_err(|why| network(why.why()))?;
     match answer.status {
         200 => read(&answer.body).ok_or_else(|| network("the server answered with something else")),

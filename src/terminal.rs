@@ -139,13 +139,14 @@ pub(crate) fn ask(question: &str, echo: Echo, until: Instant) -> Result<Secret> 
         )
     })?;
     let broken = |why: std::io::Error| fail(Exit::Denied, format!("the terminal cannot be read: {why}"));
-    terminal.write_all(question.as_bytes()).map_err(broken)?;
     let held = Held::begin(); // the terminal must have its echo back before a Ctrl-C ends us
+    // Before the question: what is typed at once would be shown, and lost as the echo goes.
     let quiet = match echo {
         Echo::Hidden => Some(quiet::Quiet::begin(&terminal)?),
         Echo::Shown => None,
     };
-    let line = read_line(&mut terminal, &held, until);
+    let asked = terminal.write_all(question.as_bytes()).map_err(broken);
+    let line = asked.and_then(|()| read_line(&mut terminal, &held, until));
     if let Some(quiet) = quiet {
         quiet.end();
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
@@ -37,7 +37,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
 
 /// Writes a file in one step. A link keeps pointing where it does.
 pub(crate) fn write(path: &Path, text: &str, mode: Mode) -> Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = target(path);
     let broken = |why: std::io::Error| fail(Exit::Config, format!("`{}` cannot be written: {why}", path.display()));
     if let Some(folder) = target.parent() {
         fs::create_dir_all(folder).map_err(broken)?;
@@ -86,6 +86,12 @@ fn put(target: &Path, text: &str, mode: Mode) -> std::io::Result<()> {
     written
 }
 
+/// Where a path leads, through links; a link may lead to what is not there yet.
+pub(crate) fn target(path: &Path) -> PathBuf {
+    let leads = || path.parent().unwrap_or(path).join(fs::read_link(path).unwrap_or_else(|_| path.to_owned()));
+    fs::canonicalize(path).unwrap_or_else(|_| leads())
+}
+
 /// Removes a file that may not be there.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
@@ -115,7 +121,7 @@ fn create(target: &Path, aside: &Path, mode: Mode) -> std::io::Result<fs::File> 
     }
     #[cfg(not(unix))]
     {
-        let _ = mode;
+        let _ = (target, mode);
         options.open(aside)
     }
 }

@@ -165,7 +165,7 @@ struct Garbled {
 impl Input {
     fn read(&mut self, framing: Framing) -> Result<Zeroizing<String>, Garbled> {
         let garbled = |what: String| Garbled { readable: Zeroizing::default(), why: Failure::new(Exit::Usage, what) };
-        let mut chunk = [0; 4096];
+        let mut chunk = [0; 1024]; // a question is shorter, and a page of the stack less is touched
         let end = loop {
             if let Some(end) = end_of(&self.waiting, framing) {
                 break end;

@@ -73,10 +73,14 @@ impl<'a> Trade<'a> {
         let fresh = known.as_ref().and_then(|owner| self.shop().has_fresh(owner));
         let buy = || {
             let token = get(&ask)?;
-            let session = self.session()?;
-            let who = session.as_ref().and_then(|session| session.identity.as_deref());
-            let owner = session.as_ref().map(|session| self.owner(session)).unwrap_or_default();
-            self.shop().buy(&owner, || self.sell(&token.secret, who))
+            match self.session()? {
+                Some(session) => {
+                    let who = session.identity.as_deref();
+                    self.shop().buy(&self.owner(&session), || self.sell(&token.secret, who))
+                }
+                // Signed in to a moment ago, and sealed since: what belongs to nobody we know of is not kept.
+                None => self.sell(&token.secret, None),
+            }
         };
         let bought = match fresh.map_or_else(buy, Ok) {
             Err(why) if failure::of(&why).exit == Exit::Network => {

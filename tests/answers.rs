@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tiny_http::Request;
 
@@ -102,6 +102,11 @@ pub struct Book {
     /// Whether the resource's metadata is where its address alone leads.
     pub well_known_resource: bool,
     pub latency: Duration,
+    /// The path of the issuer, and what else is where.
+    pub under: &'static str,
+    pub paths: &'static [(&'static str, At)],
+    /// Answers are forms.
+    pub forms: bool,
 }
 
 pub enum Answer {
@@ -176,9 +181,10 @@ impl Book {
     }
 
     fn metadata(&self, fault: &Option<Fault>) -> Answer {
-        let issuer = &self.grants.issuer;
+        let named = &self.grants.issuer;
+        let issuer = named.trim_end_matches('/');
         let mut metadata = json!({
-            "issuer": issuer,
+            "issuer": named,
             "authorization_endpoint": format!("{issuer}/authorize"),
             "token_endpoint": format!("{issuer}/token"),
             "revocation_endpoint": format!("{issuer}/revoke"),
@@ -298,7 +304,7 @@ impl Book {
             }
             _ => None,
         };
-        let tokens = polled.map_or_else(|| self.grants.token(&call.form), Ok);
+        let tokens = polled.map_or_else(|| self.grants.token(&named(call)), Ok);
         let mut tokens = match tokens {
             Ok(tokens) => tokens,
             Err(error) => return json_answer(400, &json!({"error": error})),
@@ -346,6 +352,16 @@ impl Book {
         }
         json_answer(200, &tokens)
     }
+}
+
+/// The form, with the client that a header names.
+fn named(call: &Call) -> Vec<(String, String)> {
+    let mut form = call.form.clone();
+    let pair = call.basic.as_ref().and_then(|basic| STANDARD.decode(basic).ok()).unwrap_or_default();
+    if let Some((client, _)) = String::from_utf8_lossy(&pair).split_once(':') {
+        form.push(("client_id".into(), client.into()));
+    }
+    form
 }
 
 /// The id_token that a server would have given whose clock is off.

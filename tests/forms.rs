@@ -62,3 +62,12 @@ fn decode(text: &str) -> String {
     }
     String::from_utf8_lossy(&out).into_owned()
 }
+
+/// The members of a JSON object as a form.
+pub fn as_form(json: &str) -> String {
+    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let pairs: Vec<_> =
+        members.iter().map(|(name, value)| format!("{}={}", encode(name), encode(&text(value)))).collect();
+    pairs.join("&")
+}

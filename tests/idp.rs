@@ -11,7 +11,7 @@ use tiny_http::{Header, Request, Response, Server};
 
 use crate::answers::{Answer, At, Book, Call, Fault};
 use crate::device_grants::{self, Device, Poll};
-use crate::forms::{field, parse, query};
+use crate::forms::{as_form, field, parse, query};
 use crate::grants::{Grants, State};
 use crate::relay::Relay;
 
@@ -26,6 +26,9 @@ pub struct Builder {
     pushed: bool,
     requires_push: bool,
     well_known_resource: bool,
+    under: &'static str,
+    paths: &'static [(&'static str, At)],
+    forms: bool,
 }
 
 pub struct Idp {
@@ -79,11 +82,26 @@ impl Builder {
         self.well_known_resource = false;
         self
     }
+    /// Its issuer has this path.
+    pub fn under(mut self, path: &'static str) -> Self {
+        self.under = path;
+        self
+    }
+    /// Its endpoints are at these paths too.
+    pub fn paths(mut self, paths: &'static [(&'static str, At)]) -> Self {
+        self.paths = paths;
+        self
+    }
+    /// It answers a form with a form, whatever was asked for.
+    pub fn forms(mut self) -> Self {
+        self.forms = true;
+        self
+    }
     pub fn start(self) -> Idp {
         let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
         let back = server.server_addr().to_ip().unwrap();
         let front = TcpListener::bind("127.0.0.1:0").unwrap();
-        let issuer = format!("http://{}", front.local_addr().unwrap());
+        let issuer = format!("http://{}{}", front.local_addr().unwrap(), self.under);
         let relay = Relay::start(front, back);
         let mut grants = Grants::new(&issuer, self.lifetime, self.id_tokens);
         grants.grace = self.grace;
@@ -101,6 +119,9 @@ impl Builder {
             requires_push: self.requires_push,
             well_known_resource: self.well_known_resource,
             latency: self.latency,
+            under: self.under.trim_end_matches('/'),
+            paths: self.paths,
+            forms: self.forms,
         }));
         for _ in 0..WORKERS {
             let (server, book, relay) = (server.clone(), book.clone(), relay.clone());
@@ -137,6 +158,9 @@ impl Idp {
             pushed: false,
             requires_push: false,
             well_known_resource: true,
+            under: "",
+            paths: &[],
+            forms: false,
         }
     }
     fn book<T>(&self, look: impl FnOnce(&mut Book) -> T) -> T {
@@ -235,7 +259,13 @@ impl Idp {
 
 fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
     let path = request.url().split('?').next().unwrap_or("").to_owned();
-    let at = match path.as_str() {
+    let (under, paths, forms) = {
+        let book = book.lock().unwrap();
+        (book.under, book.paths, book.forms)
+    };
+    let path = path.strip_prefix(under).unwrap_or("another's");
+    let at = match path {
+        path if paths.iter().any(|(at, _)| *at == path) => paths.iter().find(|(at, _)| *at == path).unwrap().1,
         "/.well-known/openid-configuration" | "/.well-known/oauth-authorization-server" => At::Metadata,
         "/authorize" => At::Authorize,
         "/token" => At::Token,
@@ -274,6 +304,7 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
     }
     match answer {
         Answer::Say(status, headers, body) => {
+            let body = if forms && matches!(at, At::Token | At::Device) { as_form(&body) } else { body };
             let mut response = Response::from_string(body).with_status_code(status);
             for (name, value) in headers {
                 response.add_header(Header::from_bytes(name, value).unwrap());

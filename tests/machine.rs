@@ -174,3 +174,26 @@ fn a_command_may_know_the_token() {
     world.config(&world.config_text().replace(vault.to_str().unwrap(), "no-such-program-here"));
     world.run(&["login", "ci"]).refused(&[10], &["token_command", "no-such-program-here"]);
 }
+
+/// A server that quotes what it was sent, in words that are for a person.
+#[test]
+fn a_server_that_quotes_a_secret_is_not_repeated() {
+    let idp = Idp::start();
+    let world = World::signed_in(&idp);
+    let secret = world.record()["refresh_token"].as_str().unwrap().to_owned();
+    for (error, quoted) in [("invalid_client", &secret[..]), ("invalid_grant", &secret[8..40])] {
+        let body = format!(r#"{{"error":"{error}","error_description":"no such token: {quoted}..."}}"#);
+        idp.once(At::Token, Fault::Status(400, vec![], body.leak()));
+        world.shift(4000);
+        let done = world.run(&["get"]).refused(&[4, 10], &["work", error]);
+        assert!(!done.err.contains(quoted), "{done:?}");
+    }
+    let world = World::bare();
+    let lines = "serves = [\"https://ci.example.com\"]\nflow = \"token_exchange\"\nsubject_token_env = \"SUBJECT\"";
+    world.config(&format!("[account.ci]\nissuer = \"{}\"\nclient_id = \"robot\"\n{lines}\n", idp.issuer));
+    let body = r#"{"error":"invalid_request","error_description":"subject canary-of-a-stranger-2 is odd"}"#;
+    idp.once(At::Token, Fault::Status(400, vec![], body));
+    let done = done(world.hallpass(&["get", "ci"]).env("SUBJECT", "canary-of-a-stranger-2"));
+    let done = done.refused(&[10], &["ci", "invalid_request"]);
+    assert!(!done.err.contains("canary"), "{done:?}");
+}

@@ -24,6 +24,7 @@ mod autocom_server;
 #[cfg(unix)]
 mod callback;
 #[cfg(unix)]
+mod company;
 mod config;
 #[cfg(target_os = "linux")]
 mod crash;
@@ -90,6 +91,9 @@ mod pats;
 mod portable;
 #[cfg(unix)]
 mod proofs;
+mod providers;
+#[cfg(unix)]
+mod providers_new;
 #[cfg(unix)]
 mod pushed;
 #[cfg(unix)]
@@ -116,6 +120,12 @@ mod secret_service;
 mod secrets;
 #[cfg(target_os = "linux")]
 mod setup;
+#[cfg(target_os = "linux")]
+mod setup_files;
+#[cfg(target_os = "linux")]
+mod setup_kubectl;
+#[cfg(target_os = "linux")]
+mod setup_whole;
 #[cfg(unix)]
 mod shell;
 #[cfg(unix)]

@@ -100,7 +100,8 @@ fn a_key_signs_a_proof_of_its_own_for_each_request() {
     ];
     let mut seen = std::collections::BTreeSet::new();
     for (name, kind, algorithm) in keys {
-        let world = robot(&idp, "client_key_file = \"key.pem\"\nclient_key_id = \"k1\"\nleeway = \"0s\"");
+        let world =
+            robot(&idp, "client_assertion_key_file = \"key.pem\"\nclient_assertion_key_id = \"k1\"\nleeway = \"0s\"");
         let file = world.config_file().with_file_name("key.pem");
         openssl(&[&["genpkey", "-out", file.to_str().unwrap(), "-algorithm"], kind].concat());
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
@@ -140,7 +141,7 @@ fn a_person_s_session_is_refreshed_and_revoked_with_the_client_s_key() {
     let file = world.config_file().with_file_name("key.pem");
     openssl(&["genpkey", "-algorithm", "ED25519", "-out", file.to_str().unwrap()]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    world.config(&format!("{}client_key_file = \"key.pem\"\n", world.config_text()));
+    world.config(&format!("{}client_assertion_key_file = \"key.pem\"\n", world.config_text()));
     world.sign_in();
     world.shift(4000);
     world.run(&["get"]).expect(0);
@@ -166,9 +167,10 @@ fn files_that_are_no_secret_or_key_are_named_before_anything_is_asked() {
         ("canary-of-the-key", "no private key"),
         ("", "no private key"),
     ] {
-        let world = robot(&idp, "client_key_file = \"key.pem\"");
+        let world = robot(&idp, "client_assertion_key_file = \"key.pem\"");
         beside(&world, "key.pem", text);
-        let done = world.run(&["get"]).refused(&[10], &["client_key_file", "key.pem", words, "openssl pkcs8"]);
+        let done =
+            world.run(&["get"]).refused(&[10], &["client_assertion_key_file", "key.pem", words, "openssl pkcs8"]);
         assert!(!done.err.contains("canary"), "{done:?}");
     }
     for (text, words) in [("", "is empty"), ("two\nlines", "not one line"), ("\u{1}", "not one line")] {
@@ -188,7 +190,8 @@ fn files_that_are_no_secret_or_key_are_named_before_anything_is_asked() {
     fs::create_dir(&file).unwrap();
     world.run(&["get"]).refused(&[10], &["is no file"]);
     assert_eq!(idp.count("client_credentials"), 0);
-    for (line, key) in [("client_secret_post", "client_secret_file"), ("private_key_jwt", "client_key_file")] {
+    for (line, key) in [("client_secret_post", "client_secret_file"), ("private_key_jwt", "client_assertion_key_file")]
+    {
         let world = robot(&idp, &format!("token_endpoint_auth_method = \"{line}\""));
         world.run(&["get"]).refused(&[10], &[key]);
     }
@@ -213,9 +216,15 @@ fn others_can_read_it_says_doctor() {
 fn a_client_that_is_refused_keeps_what_it_has() {
     let idp = Idp::start();
     let world = robot(&idp, "client_secret_file = \"secret\"");
-    beside(&world, "secret", "s");
+    beside(&world, "secret", "s-canary-7");
     let token = world.token();
     let before = fs::read(world.data("robot")).unwrap();
+    idp.once(
+        At::Token,
+        Fault::Status(401, vec![], "{\"error\":\"invalid_client\",\"error_description\":\"not s-canary-7\"}"),
+    );
+    let told = world.run(&["login", "robot"]).refused(&[10], &["invalid_client"]);
+    assert!(!told.err.contains("canary"), "{told:?}");
     let nonsense: [Fault; 6] = [
         Fault::Html200,
         Fault::Status(302, vec![("Location", "https://portal.example.com/login")], ""),

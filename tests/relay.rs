@@ -46,7 +46,7 @@ impl Relay {
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream) {
+pub fn carry(mut from: TcpStream, mut to: TcpStream) {
     let _ = io::copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Write);
 }

@@ -180,6 +180,7 @@ fn every_tool_is_wired_and_unwired() {
             vec!["credentials_helper \"hallpass\" {".to_owned()],
         ),
         ("vault", ".vault", "", vec![format!("token_helper = \"{}\"", bin("hallpass-vault"))]),
+        ("openbao", ".bao", "", vec![format!("token_helper = \"{}\"", bin("hallpass-vault"))]),
         (
             "bazel",
             ".bazelrc",

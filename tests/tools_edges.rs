@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::answers::{At, Fault};
-use crate::faults::table::tests;
+use crate::faults::tests;
 use crate::idp::Idp;
 use crate::runs::done;
 use crate::tools::Link;

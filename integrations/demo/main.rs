@@ -270,8 +270,8 @@ impl Stage {
 
     fn how_to_go_on(&mut self) -> Result<()> {
         self.screen.title("With your own: hallpass login https://git.example.com --issuer URL --client-id ID, then")?;
-        self.screen.say("  git      git config --global credential.https://git.example.com.helper '!hallpass git'")?;
-        self.screen.say("  kubectl  add the user of integrations/kubectl/kubeconfig.yaml to ~/.kube/config")?;
+        self.screen.say("  git      hallpass setup git")?;
+        self.screen.say("  kubectl  hallpass setup kubectl")?;
         self.screen.say("  shell    TOKEN=$(hallpass get) || exit")
     }
 }

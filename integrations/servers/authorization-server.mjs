@@ -62,6 +62,14 @@ function configuration() {
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
         response_types: ['code'],
       },
+      {
+        client_id: 'terraform', // signs in by itself: `terraform login`
+        token_endpoint_auth_method: 'none',
+        application_type: 'native',
+        redirect_uris: ['http://localhost/login'],
+        grant_types: ['authorization_code'],
+        response_types: ['code'],
+      },
       { client_id: 'rs', client_secret: 'rs-secret', redirect_uris: [], grant_types: [], response_types: [] }, // introspects
       ...(args['machine-keys'] ? machineClients(args['machine-keys']) : []),
     ],

@@ -3,11 +3,13 @@
 //
 //   node files-host.mjs --root DIR --issuer URL --offer basic,bearer --log FILE [--cert FILE --key FILE]
 //
-// The first line on stdout is `port N`; with a certificate it speaks TLS. Only the forms on offer are accepted. A folder
+// The first line on stdout is `port N`; with a certificate it speaks TLS. Only the forms on offer are accepted; `vault` is
+// Vault's own header. A folder
 // is its index.html; lines `Name: value` in FILE.headers go out with FILE. Each request becomes one line of the log:
 // FORM SUBJECT STATUS METHOD URL, with `none` for a request that carried no Authorization header and `name` for a user name
 // without a password, which pip and uv try first. What lies under
-// /open/ is for everybody: package managers fetch archives without a credential. WebDAV's clients may look around.
+// /open/ is for everybody: package managers fetch archives without a credential; so is /.well-known/, which says what is
+// where. WebDAV's clients may look around.
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
@@ -52,7 +54,8 @@ function described(pathname) {
 }
 
 async function answer(req, res) {
-  const { form: spelled, token } = presented(req.headers.authorization);
+  const key = req.headers['x-vault-token'];
+  const { form: spelled, token } = key ? { form: 'vault', token: key } : presented(req.headers.authorization);
   const form = spelled === 'basic' && token === '' ? 'name' : spelled;
   const { pathname } = new URL(req.url, 'http://127.0.0.1');
   let subject;
@@ -62,8 +65,8 @@ async function answer(req, res) {
     res.writeHead(status, headers).end(body);
   };
   req.resume();
-  if (!subject && !pathname.startsWith('/open/')) {
-    return say(401, { 'WWW-Authenticate': offered.map((name) => challenges[name]) });
+  if (!subject && !/^\/(open|\.well-known)\//.test(pathname)) {
+    return say(401, { 'WWW-Authenticate': offered.flatMap((name) => challenges[name] ?? []) });
   }
   const text = req.method === 'PROPFIND' ? described(pathname) : undefined;
   if (text) return say(207, { 'Content-Type': 'application/xml' }, text);

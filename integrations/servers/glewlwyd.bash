@@ -24,7 +24,7 @@ start_glewlwyd() { # POLL-INTERVAL
     sqlite3 "$folder/db" <"$glewlwyd_tables"
     # It cannot choose a free port itself; the one chosen for it may be taken in between.
     for _ in 1 2 3; do
-        port=$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })')
+        port=$(free_port)
         glewlwyd=http://127.0.0.1:$port
         cat >"$folder/conf" <<CONF
 port=$port

@@ -85,6 +85,11 @@ finish() {
     exit 0
 }
 
+# For a server that cannot choose one itself; somebody else may take it in between.
+free_port() {
+    node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'
+}
+
 # start NAME FILE OPTION...: runs a server of integrations/servers; ${port[NAME]} says where.
 declare -A port=()
 start() {
@@ -105,6 +110,12 @@ install_package() {
         { cat "$scratch/npm.log" >&2 && exit 1; }
 }
 
+# npm_package NAME@VERSION: into $modules/NAME@VERSION, where it may need other versions of the same packages.
+npm_package() {
+    [ -d "$modules/$1" ] || { npm install --prefix "$modules/$1.part" --no-audit --no-fund --ignore-scripts "$1" \
+        >"$scratch/npm.log" 2>&1 && mv "$modules/$1.part" "$modules/$1"; }
+}
+
 # python_package NAME==VERSION [with-dependencies]: the folder of a package from PyPI, kept in the target folder, so that it
 # is fetched once.
 python_package() {
@@ -114,6 +125,23 @@ python_package() {
         python3 -m pip install -q --disable-pip-version-check "$alone" --target "$folder.part" "$1" >"$scratch/pip.log" 2>&1 ||
             return 1
         mv "$folder.part" "$folder"
+    fi
+    printf '%s\n' "$folder"
+}
+
+# newest_debian_package NAME: the folder of a package from Debian's unstable, unpacked and not installed, kept in the target
+# folder; for programs of which this system has only an old one, and which need nothing of a newer system.
+newest_debian_package() {
+    local folder=$modules/debian-$1 work=$scratch/apt apt
+    if [ ! -d "$folder" ]; then
+        command -v apt-get >"$scratch/found" && command -v dpkg-deb >"$scratch/found" || return 1
+        mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/parts"
+        echo 'deb http://deb.debian.org/debian sid main' >"$work/sources"
+        apt=(apt-get -q -o Dir::Etc::SourceList="$work/sources" -o Dir::Etc::SourceParts="$work/parts" -o APT::Sandbox::User=root
+            -o Dir::State::Lists="$work/lists" -o Dir::State::Status=/dev/null -o Dir::Cache="$work/cache"
+            -o Acquire::Check-Valid-Until=false -o Acquire::Languages=none)
+        ("${apt[@]}" update && cd "$work" && "${apt[@]}" download "$1" && mkdir -p "$folder.part" &&
+            dpkg-deb -x "$1"_*.deb "$folder.part" && mv "$folder.part" "$folder") >"$scratch/apt.log" 2>&1 || return 1
     fi
     printf '%s\n' "$folder"
 }
@@ -162,6 +190,66 @@ TOML
     chmod +x "$HOME/bin/hallpass" "$HOME/browser"
     export BROWSER=$HOME/browser PATH=$HOME/bin:$outer_path
 }
+
+# What `hallpass setup` may touch: the tool's file with its mode, and the names of this program's that lie about.
+traces() { # FILE
+    if [ -e "$1" ]; then stat -c '%n %a' "$1" && sha256sum <"$1"; else printf 'no %s\n' "$1"; fi
+    find "$HOME" -lname '*hallpass' -printf '%p -> %l\n' | sort
+}
+
+# On PATH as it is installed: not the script that notes its calls.
+installed() {
+    mkdir -p "$HOME/installed"
+    ln -sf "$hallpass" "$HOME/installed/hallpass"
+    PATH=$HOME/installed:$PATH "$@"
+}
+
+# claim_wired LABEL TOOL FILE COMMAND...: `setup` wires the tool, and the command shows that the tool has its token; a second
+# `setup` changes nothing, and after `unsetup` all is as before. What was written is kept for `agrees`.
+claim_wired() { installed claim_wired_by_path "$@"; }
+claim_wired_by_path() {
+    local label=$1 tool=$2 file=$3 untouched wired
+    shift 3
+    untouched=$(traces "$file")
+    claim "$label: \`hallpass setup $tool\`" "$hallpass" setup "$tool"
+    wired=$(traces "$file")
+    claim "$label: the tool has its token" "$@"
+    claim "$label: a second \`setup\` says that it is so already" says_so_already "$tool"
+    claim "$label: and changes nothing" equal "$wired" "$(traces "$file")"
+    cp "$file" "$HOME/written"
+    claim "$label: \`hallpass unsetup $tool\`" "$hallpass" unsetup "$tool"
+    claim "$label: all is as before, byte for byte" equal "$untouched" "$(traces "$file")"
+}
+says_so_already() { "$hallpass" setup "$1" >"$HOME/again" 2>&1 && contains "$HOME/again" 'says so already'; }
+
+# claim_setup LABEL TOOL FILE TEXT COMMAND...: all of this in a file in which somebody wrote TEXT, and without a file.
+claim_setup() {
+    somebodys "$3" "$4"
+    claim_wired "$1, somebody's file" "$2" "$3" "${@:5}"
+    rm "$3"
+    claim_wired "$1, no file" "$2" "$3" "${@:5}"
+}
+
+# claim_setup_of LABEL TOOL FILE TEXT COMMAND...: the same for a tool whose file must say first what it talks to.
+claim_setup_of() {
+    claim "$1, no file: \`hallpass setup $2\` says what is missing" refused "$2"
+    claim "$1, no file: and makes none" test ! -e "$3"
+    somebodys "$3" "$4"
+    claim_wired "$1, somebody's file" "$2" "$3" "${@:5}"
+}
+refused() { ! "$hallpass" setup "$1" 2>"$HOME/refused" && contains "$HOME/refused" '^hallpass: hint: '; }
+somebodys() { # FILE TEXT
+    mkdir -p "$(dirname "$1")"
+    printf '%s' "$2" >"$1" && chmod 0640 "$1"
+}
+
+# agrees FILE SED-OPTION...: the lines that people copy, with the places of the check in them, are those that `setup` wrote.
+agrees() {
+    local ours
+    ours=$(lines "$HOME/written" -e "s|$HOME/installed/||g")
+    [ -n "$ours" ] && equal "$(lines "$@")" "$ours"
+}
+lines() { sed "${@:2}" -e '/^[[:space:]]*#/d' -e '/^[[:space:]]*$/d' "$1" | sort; }
 
 [ -x "$hallpass" ] || { printf '%s: no such program; build it, or name it in HALLPASS_BIN\n' "$hallpass" >&2 && exit 1; }
 for tool in node npm curl; do

@@ -1,5 +1,5 @@
-// A mail server of the checks: it takes mail from whoever signs in by XOAUTH2 or OAUTHBEARER (RFC 7628) with a token that
-// the authorization server confirms.
+// A mail server of the checks: it takes mail from whoever signs in with a token that the authorization server confirms, by
+// XOAUTH2 or OAUTHBEARER (RFC 7628), or in the place of the password, by PLAIN or LOGIN.
 //
 //   node smtp-host.mjs --issuer URL --log FILE --mail FILE
 //
@@ -15,20 +15,29 @@ const { values: args } = parseArgs({
   options: { issuer: { type: 'string' }, log: { type: 'string' }, mail: { type: 'string' } },
 });
 
-/** Who signs in, by the response of either mechanism. */
-async function known(mechanism, response) {
-  const parts = Buffer.from(response, 'base64').toString().split('\u0001');
+const asks = { XOAUTH2: [''], OAUTHBEARER: [''], PLAIN: [''], LOGIN: ['Username:', 'Password:'] };
+
+/** The user and the token in the responses of a mechanism. */
+function presented(mechanism, responses) {
+  const texts = responses.map((response) => Buffer.from(response, 'base64').toString());
+  if (mechanism === 'LOGIN') return texts;
+  if (mechanism === 'PLAIN') return texts[0].split('\0').slice(1);
+  const parts = texts[0].split('\u0001');
+  if (parts.at(-1) !== '' || parts.at(-2) !== '') return [];
   const token = parts.find((part) => part.startsWith('auth=Bearer '))?.slice('auth=Bearer '.length);
-  const user = /^(?:user=|n,a=)([^,]*),?$/.exec(parts[0])?.[1];
-  const whole = parts.at(-1) === '' && parts.at(-2) === '';
-  const subject = whole && user && token && (await subjectOfAccessToken(args.issuer, token).catch(() => undefined));
+  return [/^(?:user=|n,a=)([^,]*),?$/.exec(parts[0])?.[1], token];
+}
+
+async function known(mechanism, responses) {
+  const [user, token] = presented(mechanism, responses);
+  const subject = user && token && (await subjectOfAccessToken(args.issuer, token).catch(() => undefined));
   appendFileSync(args.log, `${mechanism} ${user ?? '-'} ${subject || '-'} ${subject ? 235 : 535}\n`);
   return subject;
 }
 
 const server = createServer(async (socket) => {
   const say = (line) => socket.write(`${line}\r\n`);
-  let [subject, inMail, mechanism] = [undefined, false, undefined];
+  let [subject, inMail, mechanism, responses] = [undefined, false, undefined, []];
   socket.on('error', () => {});
   say('220 check');
   for await (const line of createInterface({ input: socket, crlfDelay: Infinity })) {
@@ -38,14 +47,16 @@ const server = createServer(async (socket) => {
       inMail = false;
       say('250 taken');
     } else if (mechanism || verb.toUpperCase() === 'AUTH') {
-      const [name, response] = mechanism ? [mechanism, line] : rest;
-      mechanism = response ? undefined : name;
-      if (mechanism) { say('334 '); continue; }
-      subject = await known(name, response);
+      responses.push(...(mechanism ? [line] : rest.slice(1)));
+      mechanism ??= rest[0];
+      const next = asks[mechanism]?.[responses.length];
+      if (next !== undefined) { say(`334 ${Buffer.from(next).toString('base64')}`); continue; }
+      subject = asks[mechanism] && (await known(mechanism, responses));
+      [mechanism, responses] = [undefined, []];
       say(subject ? '235 welcome' : '535 who are you');
     } else if (verb.toUpperCase() === 'EHLO') {
       say('250-check');
-      say('250 AUTH XOAUTH2 OAUTHBEARER');
+      say('250 AUTH XOAUTH2 OAUTHBEARER PLAIN LOGIN');
     } else if (verb.toUpperCase() === 'QUIT') {
       say('221 bye');
       socket.end();

@@ -54,6 +54,15 @@ TOML
     for kind in "${kinds[@]}"; do "$hallpass" get "$kind" >"$scratch/get.out"; done
 }
 
+# What was just written lies in memory in larger pieces than what was read from the disk, and takes fewer page faults. From
+# here on the program is a copy that has been read.
+as_after_a_restart() {
+    cp "$hallpass" "$scratch/hallpass"
+    hallpass=$scratch/hallpass
+    sync "$hallpass"
+    dd if="$hallpass" iflag=nocache count=0 status=none
+}
+
 # The calls of the doors, as lines for `spawn`: NAME, the file on stdin, variables and words, with tabs between them.
 doors() { # KIND
     local place=https://$1.example.com host=$1.example.com
@@ -74,6 +83,15 @@ doors() { # KIND
         row "get, $1" - "$hallpass" get "$1"
         row "header, $1" - "$hallpass" header "$1"
     }
+}
+
+# timer: builds `spawn` and the floor, and sets $floor to its row.
+timer() {
+    local program
+    for program in spawn floor; do
+        musl-gcc -static -O2 -Wall -Wextra -Werror -o "$scratch/$program" "$repository/integrations/speed/$program.c"
+    done
+    floor=$(row floor - "$scratch/floor")
 }
 
 row() { (IFS=$'\t' && printf '%s\n' "$*"); }

@@ -11,8 +11,8 @@ use crate::workload::{NAMES, Named, Source};
 /// All of them; each begins as nothing else does.
 pub(super) const KEYS: &[&str] = &[
     "token_endpoint_auth_method",
-    "client_key_file",
-    "client_key_id",
+    "client_assertion_key_file",
+    "client_assertion_key_id",
     "client_assertion_audience",
     "subject_account",
     "subject_token",
@@ -54,8 +54,8 @@ pub(super) fn set(values: &Values<'_>, machine: &mut Machine, key: &str, item: &
             ];
             machine.method = Some(values.choice(key, item, &words)?);
         }
-        "client_key_file" => machine.key_file = Some(values.file(key, item)?),
-        "client_key_id" => machine.key_id = Some(values.string(key, item)?),
+        "client_assertion_key_file" => machine.key_file = Some(values.file(key, item)?),
+        "client_assertion_key_id" => machine.key_id = Some(values.string(key, item)?),
         "client_assertion_audience" => {
             machine.to_token_endpoint = values.choice(key, item, &[("issuer", false), ("token_endpoint", true)])?;
         }

@@ -13,7 +13,7 @@ use crate::account::{Account, Client, HandOut, Interactive, Spelling, StoreWish,
 use crate::failure::fail;
 use crate::flow::Flow;
 use crate::paths::Paths;
-use crate::provider::{self, Row};
+use crate::provider::{self, CLIENT_SECRET, Row};
 use crate::shown::shown;
 
 const TOP: &[&str] = &["default", "output", "keep", "account"];
@@ -45,6 +45,8 @@ const KEYS: &[&str] = &[
     "redirect_uri",
     "redirect_ports",
     "ca_file",
+    "client_certificate_file",
+    "client_key_file",
     "store",
     "leeway",
     "refresh_ahead",
@@ -70,19 +72,22 @@ pub(super) fn none() -> Result<Config> {
     Ok(config)
 }
 
-/// Accounts named like a complete row, where none is configured.
+/// The accounts that rows make by themselves, where none of their name is configured.
 fn add_rows(config: &mut Config) -> Result<()> {
-    for name in provider::names().filter(|name| !config.accounts.contains_key(*name)).collect::<Vec<_>>() {
+    for name in provider::BUILT_IN {
+        if config.accounts.contains_key(*name) {
+            continue;
+        }
         if let Some(row) = provider::row(name, None)? {
             let (account, client) = from_row(name, row)?;
-            config.accounts.insert(name.to_owned(), (account, Client { built_in: true, ..client }));
+            config.accounts.insert((*name).to_owned(), (account, Client { built_in: true, ..client }));
         }
     }
     Ok(())
 }
 
 /// An account as its provider's row makes it.
-fn from_row(name: &str, row: Row) -> Result<(Account, Client)> {
+pub(super) fn from_row(name: &str, row: Row) -> Result<(Account, Client)> {
     let Row { provider, account: text } = row;
     let paths = Paths {
         config: format!("integrations/providers/{}.toml", provider.name).into(),
@@ -175,6 +180,12 @@ impl Tables<'_> {
             let what = format!("provider `{provider}` needs to know its `api_url`");
             self.0.error(table.get("provider").and_then(Item::span), what)
         })?;
+        // A token that a person brings needs no client.
+        let is_spared = |key: &str| key == CLIENT_SECRET && table.get("flow").and_then(Item::as_str) == Some("token");
+        if let Some(key) = row.provider.needs.iter().find(|key| !table.contains_key(key) && !is_spared(key)) {
+            let what = format!("account `{name}`: provider `{provider}` needs its `{key}`");
+            return Err(self.0.error(table.get("provider").and_then(Item::span), what));
+        }
         let mut account = from_row(name, row)?;
         self.fill(table, &mut account)?;
         machine::in_ci(&self.0, name, table, account, |table, account| self.fill(table, account))
@@ -248,7 +259,11 @@ impl Tables<'_> {
                 }
                 "redirect_uri" => client.redirect_uri = Some(self.0.redirect(key, item)?),
                 "redirect_ports" => client.redirect_ports = self.0.ports(key, item)?,
-                "ca_file" => client.ca_file = Some(self.0.file(key, item)?),
+                "ca_file" => client.trust.ca_file = Some(self.0.file(key, item)?),
+                "client_certificate_file" => {
+                    client.trust.client_certificate_file = Some(self.0.file(key, item)?);
+                }
+                "client_key_file" => client.trust.client_key_file = Some(self.0.file(key, item)?),
                 "store" => {
                     let words =
                         [("auto", StoreWish::Auto), ("keychain", StoreWish::Keychain), ("file", StoreWish::File)];

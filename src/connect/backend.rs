@@ -83,7 +83,7 @@ impl Backend {
                 format!("the key from {from} is no key: it is empty, or more than one word"),
             ));
         }
-        Ok(Self { row: row.clone(), base, key, http: Http::new(client.ca_file.as_deref())? })
+        Ok(Self { row: row.clone(), base, key, http: Http::new(&client.trust)? })
     }
 
     /// For messages.

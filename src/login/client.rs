@@ -1,7 +1,12 @@
 //! Which client signs in, and who says so
 
+use hallpass_protocol::talk::Exit;
+
+use super::listener::redirect_uris;
 use crate::account::Client;
-use crate::paths::set;
+use crate::failure::fail_hint;
+use crate::flow::Flow;
+use crate::paths::{Paths, set};
 
 /// Flag, the provider's variable, ours, the configuration, the build; with where it comes from. For a sign-in only: a
 /// refresh uses the identifier that the session was made with.
@@ -10,8 +15,43 @@ pub(crate) fn client_id(client: &Client, flag: Option<&str>) -> Option<(String, 
     let variable = |name: &str| Some((set(name)?, format!("from {name}")));
     let named = flag.map(|id| (id.to_owned(), "from `--client-id`".to_owned()));
     named
-        .or_else(|| variable(provider?.client_id_env.as_deref()?))
+        .or_else(|| variable(&provider?.client_id_env))
         .or_else(|| variable("HALLPASS_CLIENT_ID"))
         .or_else(|| Some((client.client_id.clone()?, "from the configuration".to_owned())))
         .or_else(|| Some((provider?.built_in_client_id?.to_owned(), "built into this program".to_owned())))
+}
+
+/// Nobody said which client signs in.
+pub(crate) fn no_client(account: &str, client: &Client, flow: Flow) -> anyhow::Error {
+    let or = client.provider.as_ref().map_or(String::new(), |row| format!(", or set {}", row.client_id_env));
+    let hint = format!("{}; then `--client-id ID`{or}", registering(client, flow));
+    fail_hint(Exit::Config, format!("account `{account}` has no client_id"), hint)
+}
+
+/// A new account wants to be told what no option says.
+pub(crate) fn needs_table(account: &str, client: &Client, needs: &[&str], paths: &Paths) -> anyhow::Error {
+    let provider = client.provider.as_ref().map_or("", |provider| provider.name.as_str());
+    let (first, client_id) = match client.flow {
+        Flow::Token => (String::new(), None),
+        flow => (format!("{}; then ", registering(client, flow)), Some("client_id")),
+    };
+    let keys: Vec<_> = client_id.iter().chain(needs).map(|key| format!("`{key}`")).collect();
+    let table = format!("`[account.{account}]` with `provider = \"{provider}\"`, {}", keys.join(", "));
+    let hint = format!("{first}write {table} into `{}`, and `hallpass login {account}`", paths.config.display());
+    let what = format!("account `{account}`: provider `{provider}` needs its `{}`", needs.join("` and `"));
+    fail_hint(Exit::Config, what, hint)
+}
+
+/// Where a client is registered, as what, and with which redirect URIs. Pages want one for the device flow too.
+fn registering(client: &Client, flow: Flow) -> String {
+    let row = client.provider.as_ref();
+    let page = row.and_then(|row| row.client_page.as_ref());
+    let kind = row.and_then(|row| row.client.as_deref()).unwrap_or("a public client");
+    let at = page.map_or(String::new(), |page| format!(", at {page}"));
+    let uris = redirect_uris(client);
+    match (flow, uris.as_slice()) {
+        (Flow::Device, _) if page.is_none() => format!("register {kind} for the device flow"),
+        (_, [uri]) => format!("register {kind}{at}; its redirect URI is {uri}"),
+        (_, uris) => format!("register {kind}{at}; its redirect URIs are {}", uris.join(" ")),
+    }
 }

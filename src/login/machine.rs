@@ -50,10 +50,10 @@ fn check(attempt: &Attempt<'_>, grants: &oauth::Grants<'_>) -> Result<()> {
         let what = format!("account `{name}` has no client_id");
         return Err(fail_hint(Exit::Config, what, "client credentials are those of a client: `client_id = \"...\"`"));
     }
-    if !grants.proof.is_some() {
+    // A certificate of TLS proves it too (RFC 8705 2).
+    if !grants.proof.is_some() && attempt.client.trust.client_certificate_file.is_none() {
         let what = format!("account `{name}`: client credentials need a secret, a key or an assertion");
-        let hint =
-            "name one: `client_secret_file`, `client_key_file`, or `subject_token = \"ci\"` for a CI job's identity";
+        let hint = "name one: `client_secret_file`, `client_assertion_key_file`, or `subject_token = \"ci\"` for a CI job's identity";
         return Err(fail_hint(Exit::Config, what, hint));
     }
     Ok(())

@@ -33,7 +33,7 @@ use crate::shown::shown;
 use crate::signals::Held;
 use crate::terminal;
 use crate::token::{How, Purpose, Session};
-pub(crate) use client::client_id;
+pub(crate) use client::{client_id, needs_table, no_client};
 use listener::{Callback, Listener};
 use pages::Page;
 use profile::Profile;
@@ -129,7 +129,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         client,
         wishes,
         client_id: client_id.unwrap_or_default(),
-        http: Http::new(client.ca_file.as_deref())?,
+        http: Http::new(&client.trust)?,
         server: None,
         dpop: None,
         until: browser::until(client.timeout),
@@ -203,17 +203,8 @@ impl Attempt<'_> {
                 .map_err(|trouble| self.no_token(trouble))?;
             return Ok(self.client_id.get_or_init(|| id));
         }
-        let what = format!("account `{}` has no client_id", self.account);
-        let variable = self.client.provider.as_ref().and_then(|provider| provider.client_id_env.as_deref());
-        let or = variable.map_or(String::new(), |variable| format!(", or set {variable}"));
-        let public = match redirect_uri {
-            Some(_) => {
-                format!("a public client with the redirect URI {}", listener::redirect_uris(self.client).join(" "))
-            }
-            None => "a public client for the device flow".to_owned(),
-        };
-        let hint = format!("register {public}; then `--client-id ID`{or}");
-        Err(fail_hint(Exit::Config, what, hint))
+        let flow = if redirect_uri.is_some() { Flow::Browser } else { Flow::Device };
+        Err(no_client(self.account, self.client, flow))
     }
 
     fn request(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {

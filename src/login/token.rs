@@ -124,6 +124,7 @@ fn try_out(attempt: &Attempt<'_>, endpoint: &str, secret: &Secret) -> Result<Pro
         200 if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&answer.body).is_ok() => {
             Ok(Profile::read(&answer.body, attempt.client.provider.as_ref()))
         }
+        _ if answer.lacks_scope() => Ok(Profile::default()),
         401 | 403 => Err(fail_hint(
             Exit::SignIn,
             format!("account `{name}`: the server does not accept this token"),

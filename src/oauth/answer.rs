@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::http::Answer;
-use crate::shown::printable;
+use crate::shown::{printable, quotes};
 
 /// The longest life we believe: a wrong unit must not make a token immortal.
 const TEN_YEARS: f64 = 10.0 * 365.0 * 86_400.0;
@@ -48,6 +48,23 @@ pub(crate) enum Trouble {
     Unfit { why: String, refresh_token: Option<Secret> },
     /// Sent, and no answer came: the grant may be spent.
     Lost(String),
+}
+
+impl Trouble {
+    /// The same without the server's words where they quote one of these secrets: words are shown.
+    pub(super) fn without<'a>(self, secrets: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let clean = |words: String| match secrets.clone().any(|secret| quotes(&words, secret)) {
+            true => format!("{}, in words that quote a secret", words.split(':').next().unwrap_or_default()),
+            false => words,
+        };
+        match self {
+            Self::Ended(words) => Self::Ended(clean(words)),
+            Self::Refused(words) => Self::Refused(clean(words)),
+            Self::Later(words) => Self::Later(clean(words)),
+            Self::Unfit { why, refresh_token } => Self::Unfit { why: clean(why), refresh_token },
+            Self::Busy(..) | Self::Lost(_) => self, // nothing of the server's in it
+        }
+    }
 }
 
 /// A server's clock and ours may differ by this much (seconds) before one of them counts as wrong.

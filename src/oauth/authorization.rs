@@ -54,8 +54,11 @@ impl AuthorizationRequest {
         if client.scope.iter().any(|scope| scope == "openid") {
             request = request.add_extra_param("nonce", nonce.secret());
         }
-        if client.scope.iter().any(|scope| scope == "offline_access") {
-            request = request.add_extra_param("prompt", "consent"); // OpenID Connect Core 11 demands both together
+        // OpenID Connect Core 11 demands both together; a row knows where that does harm.
+        let offline = client.scope.iter().any(|scope| scope == "offline_access").then_some("consent");
+        let prompt = client.provider.as_ref().and_then(|provider| provider.prompt.as_deref()).or(offline);
+        if let Some(prompt) = prompt {
+            request = request.add_extra_param("prompt", prompt);
         }
         for (name, value) in resource(client, &Purpose::OWN) {
             request = request.add_extra_param(name, value);

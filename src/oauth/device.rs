@@ -48,20 +48,39 @@ const INTERVALS: std::ops::RangeInclusive<u64> = 1..=60;
 /// A code that lives longer is a wrong unit.
 const LONGEST: u64 = 3_600;
 
-pub(super) fn read(endpoint: &str, answer: &Answer) -> Result<DeviceCode, Trouble> {
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(with = "exposed")]
-        device_code: Secret,
-        user_code: String,
-        // Google's name, from before the RFC.
-        #[serde(alias = "verification_url")]
-        verification_uri: String,
-        verification_uri_complete: Option<String>,
-        expires_in: Option<Value>,
-        interval: Option<Value>,
+#[derive(Deserialize)]
+struct Issued {
+    #[serde(with = "exposed")]
+    device_code: Secret,
+    user_code: String,
+    // Google's name, from before the RFC.
+    #[serde(alias = "verification_url")]
+    verification_uri: String,
+    verification_uri_complete: Option<String>,
+    expires_in: Option<Value>,
+    interval: Option<Value>,
+}
+
+impl Issued {
+    /// GitHub's answer to clients that do not ask for JSON.
+    fn form(bytes: &[u8]) -> Option<Self> {
+        let member = |name: &str| {
+            let found = url::form_urlencoded::parse(bytes).find(|(key, _)| key == name);
+            found.map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
+        };
+        Some(Self {
+            device_code: Secret::new(member("device_code")?),
+            user_code: member("user_code")?,
+            verification_uri: member("verification_uri")?,
+            verification_uri_complete: member("verification_uri_complete"),
+            expires_in: member("expires_in").map(Value::String),
+            interval: member("interval").map(Value::String),
+        })
     }
-    let Ok(body) = serde_json::from_slice::<Body>(&answer.body) else {
+}
+
+pub(super) fn read(endpoint: &str, answer: &Answer) -> Result<DeviceCode, Trouble> {
+    let Some(body) = serde_json::from_slice::<Issued>(&answer.body).ok().or_else(|| Issued::form(&answer.body)) else {
         // An error reads like one of the token endpoint.
         return Err(match answer::read(endpoint, answer) {
             Err(trouble) => trouble,
@@ -142,6 +161,19 @@ mod tests {
         assert_eq!(body(""), (3600, 5));
         assert_eq!(body(r#","expires_in":"900","interval":0"#), (900, 1));
         assert_eq!(body(r#","expires_in":1e30,"interval":1000000000"#), (3600, 60));
+    }
+
+    #[test]
+    fn a_form_is_read_whole_or_not_at_all() {
+        let form = "device_code=D&user_code=U%2D1&verification_uri=https%3A%2F%2Fh%2Fd&expires_in=899&interval=7&new=x";
+        let code = read("t", &answer(200, form)).expect("a code");
+        assert_eq!((code.device_code.expose(), code.user_code.as_str()), ("D", "U-1"));
+        assert_eq!((code.verification_uri.as_str(), code.expires_in, code.interval), ("https://h/d", 899, 7));
+        for odd in
+            ["user_code=U&verification_uri=https%3A%2F%2Fh%2Fd", "device_code=&user_code=U&verification_uri=u", ""]
+        {
+            assert!(read("t", &answer(200, odd)).is_err(), "{odd}");
+        }
     }
 
     #[test]

@@ -145,7 +145,9 @@ impl Grants<'_> {
     fn ask(&self, form: &[(&str, &str)]) -> Result<Grant, Trouble> {
         match self.post(self.token_endpoint, form) {
             Ok(answer) => {
-                let grant = self.bound(read(&endpoint(self.token_endpoint), &answer)?)?;
+                let unquoted = |trouble: Trouble| trouble.without(secrets(form).chain(self.proof.secret()));
+                let grant = read(&endpoint(self.token_endpoint), &answer).map_err(unquoted)?;
+                let grant = self.bound(grant)?;
                 Ok(Grant { expires_in: grant.expires_in.or(self.life), ..grant })
             }
             Err(Unanswered::NotSent(why)) => Err(Trouble::Later(why)),
@@ -185,6 +187,12 @@ impl Grants<'_> {
         let dpop = self.dpop.filter(|_| url == self.token_endpoint).and_then(|dpop| dpop.for_server(url));
         self.http.post_with(url, added.authorization.as_ref(), dpop.as_ref(), &form)
     }
+}
+
+/// The members of a form that are nobody's business.
+fn secrets<'a>(form: &'a [(&str, &'a str)]) -> impl Iterator<Item = &'a str> + Clone {
+    const SECRETS: [&str; 6] = ["code", "code_verifier", "refresh_token", "subject_token", "actor_token", "assertion"];
+    form.iter().filter(|(name, _)| SECRETS.contains(name)).map(|(_, value)| *value)
 }
 
 /// A form with what else is asked for.

@@ -62,10 +62,10 @@ impl Proof {
             Some(Method::Basic) => Ok(Self::Basic(secret(client)?)),
             Some(Method::Post) => Ok(Self::Post(secret(client)?)),
             Some(Method::PrivateKeyJwt) => {
-                let file = client.machine.key_file.as_ref().ok_or_else(|| lacks("client_key_file"))?;
+                let file = client.machine.key_file.as_ref().ok_or_else(|| lacks("client_assertion_key_file"))?;
                 let to_endpoint = client.machine.to_token_endpoint || issuer.is_empty();
                 Ok(Self::Key(Box::new(Signer {
-                    key: Key::read("client_key_file", file)?,
+                    key: Key::read("client_assertion_key_file", file)?,
                     id: client.machine.key_id.clone(),
                     audience: if to_endpoint { token_endpoint } else { issuer }.to_owned(),
                 })))
@@ -76,6 +76,14 @@ impl Proof {
     /// Whether the client proves anything.
     pub(crate) fn is_some(&self) -> bool {
         !matches!(self, Self::None)
+    }
+
+    /// What no message may repeat.
+    pub(super) fn secret(&self) -> Option<&str> {
+        match self {
+            Self::None | Self::Key(_) => None,
+            Self::Basic(secret) | Self::Post(secret) | Self::Assertion(secret) => Some(secret.expose()),
+        }
     }
 
     /// `None` where the system has no random bytes to sign with.

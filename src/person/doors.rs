@@ -102,3 +102,20 @@ impl Tool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Tool;
+    use clap::Subcommand as _;
+
+    /// Without its line here a tool works, and `hallpass TOOL --help` knows nothing of it.
+    #[test]
+    fn every_tool_has_its_line() {
+        let known = Tool::augment_subcommands(clap::Command::new("hallpass"));
+        let names = hallpass_protocol::ALL.iter().flat_map(|protocol| protocol.names());
+        // Names of programs, and an argument that only cargo gives.
+        for name in names.filter(|name| !name.contains("hallpass") && !name.starts_with('-')) {
+            assert!(known.find_subcommand(name).is_some(), "`{name}` has no line in src/person/doors.rs");
+        }
+    }
+}

@@ -23,16 +23,30 @@ pub(super) fn sign_in(
     login: Login,
 ) -> Result<Exit> {
     let client_id = login.client_id.clone();
-    let new = enrol::New { issuer: login.issuer, client_id: login.client_id, scope: login.scope };
-    let name = match (api_url, enrol::account(paths, login.what.as_deref(), named, &new)?) {
-        (_, Some(name)) => name,
-        (None, None) if login.what.as_deref().is_some_and(|what| enrol::needs_address(paths, what)) => {
-            let provider = login.what.unwrap_or_default();
-            let what = format!("provider `{provider}` has many environments, and none was named");
-            return Err(fail_hint(Exit::Config, what, format!("`hallpass login {provider} --api-url URL`")));
+    let mut new = enrol::New {
+        issuer: login.issuer,
+        client_id: login.client_id,
+        scope: login.scope,
+        serves: None,
+        brings_token: login.with_token.is_some() || login.token.is_some(),
+    };
+    let name = match (login.provider.as_deref(), login.what.as_deref()) {
+        (Some(provider), Some(place)) if place.contains("://") => {
+            new.serves = Some(place.to_owned());
+            enrol::of_provider(paths, provider, api_url, named, &new)?
         }
-        (None, None) => chosen(paths, login.what.as_deref(), named)?.account.name,
-        (Some(api_url), None) => for_environment(paths, login.what.as_deref(), api_url, named)?,
+        (Some(provider), _) => {
+            let what = "`--provider` says who signs in for a place: `hallpass login URL --provider NAME`";
+            return Err(fail_hint(Exit::Usage, what, format!("`hallpass login {provider}` for its own places")));
+        }
+        (None, Some(provider)) if enrol::is_new(paths, provider, named) => {
+            enrol::of_provider(paths, provider, api_url, named, &new)?
+        }
+        (None, what) => match (enrol::account(paths, what, named, &new)?, api_url) {
+            (Some(name), _) => name,
+            (None, None) => chosen(paths, what, named)?.account.name,
+            (None, Some(api_url)) => for_environment(paths, what, api_url, named, &new)?,
+        },
     };
     let config = config::load(paths)?;
     let Some((account, client)) = config.account(&name) else {
@@ -94,12 +108,18 @@ pub(super) fn sign_in(
 }
 
 /// An account's own provider, or a provider by name.
-fn for_environment(paths: &Paths, what: Option<&str>, api_url: &str, named: Option<&str>) -> Result<String> {
+fn for_environment(
+    paths: &Paths,
+    what: Option<&str>,
+    api_url: &str,
+    named: Option<&str>,
+    new: &enrol::New,
+) -> Result<String> {
     let config = config::load(paths)?;
     let known = what.and_then(|what| config.account(what));
     let provider = known.and_then(|(_, client)| client.provider.as_ref()).map(|provider| provider.name.clone());
     match provider.or_else(|| what.map(ToString::to_string)) {
-        Some(provider) => enrol::for_environment(paths, &provider, api_url, named),
+        Some(provider) => enrol::of_provider(paths, &provider, Some(api_url), named, new),
         None => environment::account(paths, api_url, named),
     }
 }

@@ -25,7 +25,6 @@ use crate::failure::{self, fail, fail_hint};
 use crate::logout::Reach;
 use crate::need::Need;
 use crate::paths::Paths;
-use crate::provider::names as provider_rows;
 use crate::renew::Renewal;
 use crate::why;
 use crate::{enrol, environment, logout, setup, status, store, terminal};
@@ -197,9 +196,8 @@ fn show_status(paths: &Paths, name: Option<&str>, as_json: bool) -> Result<Exit>
         return out(&[json!({ "accounts": list }).to_string()]);
     }
     if states.is_empty() {
-        let providers: Vec<_> = provider_rows().collect();
         let line = format!("no accounts in `{}`; `hallpass login URL` adds one", paths.config.display());
-        return out(&[format!("{line}, or `hallpass login PROVIDER` ({})", providers.join(", "))]);
+        return out(&[format!("{line}, or `hallpass login PROVIDER` (`hallpass login --help` lists them)")]);
     }
     out(&states.iter().map(|state| state.lines(paths).join("\n")).collect::<Vec<_>>())
 }

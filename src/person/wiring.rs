@@ -12,19 +12,32 @@ use crate::{setup, terminal};
 
 /// Writes a change, or shows it.
 pub(super) fn wire(paths: &Paths, change: &setup::Change, dry_run: bool) -> Result<Exit> {
-    let file = change.file.display();
-    if change.is_none() {
-        terminal::say(&format!("`{file}` says so already"));
-        return Ok(Exit::Answered);
+    let mut shown = Vec::new();
+    for page in change.pages.iter().filter(|page| !page.is_none()) {
+        shown.push(format!("{}:", page.file.display()));
+        shown.extend(page.lines());
     }
-    if dry_run {
-        return out(&[vec![format!("{file}:")], change.lines()].concat());
+    if dry_run && !shown.is_empty() {
+        out(&shown)?;
+    } else if !dry_run {
+        for line in &shown {
+            terminal::show(line);
+        }
+        change.write(paths)?;
     }
-    for line in change.lines() {
-        terminal::show(&line);
+    for page in &change.pages {
+        let file = page.file.display();
+        match (page.is_none(), change.is_setup()) {
+            (true, true) => terminal::say(&format!("`{file}` says so already")),
+            (true, false) => terminal::say(&format!("nothing of hallpass is in `{file}`")),
+            _ if dry_run => {}
+            _ if page.goes() => terminal::say(&format!("`{file}` is gone, as it was before")),
+            _ => terminal::say(&format!("`{file}` is written")),
+        }
     }
-    change.write(paths)?;
-    terminal::say(&format!("`{file}` is written"));
+    for words in &change.says {
+        terminal::say(words);
+    }
     Ok(Exit::Answered)
 }
 

@@ -27,6 +27,17 @@ Examples:
 Exit codes: 0 answered, 2 usage, 3 no account or credential for this, 4 sign in first, 5 sign-in denied or abandoned,
 6 network or server, 7 store, 8 waited too long, 9 refused for safety, 10 configuration, 129/130/143 interrupted";
 
+const LOGIN_HELP: &str = "\
+Providers:
+  auth0 authentik autocom aws-identity-center azure-devops bitbucket bitbucket-data-center codeberg dex docker-hub entra
+  forgejo gitea github github-enterprise gitlab google hcp-terraform huggingface hydra keycloak okta sourcegraph warmhub
+  whet zitadel
+
+Examples:
+  hallpass login github --client-id ID
+  hallpass login gitlab --api-url https://gitlab.example.com --client-id ID
+  hallpass login https://k8s.example.com:6443 --provider dex --api-url https://dex.example.com --client-id ID";
+
 const EXEC_HELP: &str = "\
 Without `-e`, the variable is the one in which the programs of the account's provider look for a token.
 The command takes hallpass's place: its signals and its exit code are its own.
@@ -56,7 +67,8 @@ pub(super) struct Cli {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Sign in to an account, or to a new one for a URL
+    /// Sign in to an account, or to a new one for a URL or of a provider
+    #[command(after_help = LOGIN_HELP)]
     Login(Login),
     /// Revoke the session at the server and forget it
     Logout(Logout),
@@ -81,9 +93,9 @@ pub(super) enum Command {
     Connect(Connect),
     /// List the tenants of the account, or choose one
     Tenants(Tenants),
-    /// Write what a tool needs into its configuration
+    /// Write what a tool needs into its configuration, and leave the rest as it is
     Setup(Setup),
-    /// Take it out again
+    /// Take it out again: the file is as it was before
     Unsetup(Unsetup),
     /// Print what a shell needs to complete our command lines
     Completions {
@@ -108,7 +120,7 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct Login {
-    /// An account's name, a provider's (autocom, warmhub, whet), or the URL it is to serve
+    /// An account's name, a provider's (github, gitlab, ...), or the URL it is to serve
     pub(super) what: Option<String>,
     /// Paste the answer back: the browser is on another machine
     #[arg(long, visible_alias = "no-browser")]
@@ -131,6 +143,9 @@ pub(super) struct Login {
     /// How long to wait for the person, as in 5m
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) timeout: Option<u64>,
+    /// Who signs in for a new account's URL: one of the providers below
+    #[arg(long, value_name = "NAME", conflicts_with = "issuer")]
+    pub(super) provider: Option<String>,
     /// The authorization server of a new account
     #[arg(long, value_name = "URL")]
     pub(super) issuer: Option<String>,
@@ -267,7 +282,7 @@ pub(super) struct Named {
 
 #[derive(Args)]
 pub(super) struct Setup {
-    /// The tool
+    /// The tool: git, kubectl, docker, cargo, aws, pip and more; `--list` names them
     #[arg(required_unless_present = "list")]
     pub(super) tool: Option<String>,
     /// Only show what would be written
@@ -314,4 +329,16 @@ pub(super) fn usage(why: &clap::Error) -> Failure {
     let near = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let hint = near.map_or(String::new(), |near| format!("{near}; "));
     Failure::new(Exit::Usage, what.replace('\'', "`")).hint(format!("{}`hallpass --help`", hint.replace('\'', "`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LOGIN_HELP;
+
+    #[test]
+    fn the_help_lists_every_provider() {
+        let listed = LOGIN_HELP.split("\n\n").next().unwrap_or_default();
+        let listed: Vec<_> = listed.split_whitespace().skip(1).collect();
+        assert_eq!(listed, crate::provider::names().collect::<Vec<_>>());
+    }
 }

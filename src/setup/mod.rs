@@ -4,27 +4,30 @@
 //! noted beside the records, so that `unsetup` gives back the very file that was there, or, if somebody has edited it
 //! since, takes out what is ours and leaves what is theirs.
 
-mod block;
-mod git;
-mod json;
+mod change;
+mod edit;
+mod format;
+mod link;
 mod note;
-mod tools;
+mod recipe;
 mod wires;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
-use crate::config;
-use crate::failure::{fail, fail_hint};
-use crate::opener::program;
+use crate::config::{self, Config};
+use crate::failure::fail_hint;
 use crate::paths::Paths;
 use crate::shown::shown;
 use crate::store;
 use crate::textfile;
-use note::Note;
-use wires::{Link, Served, Wires, Wiring};
+pub(crate) use change::{Change, Page};
+use format::block;
+use note::{Note, Noted};
+use recipe::{agents, aws, cargo, git, google, hosts, kubectl, mail, python, rclone};
+use wires::{Served, Sheet, Wires, Wiring};
 
 /// One tool that can be wired.
 struct Tool {
@@ -34,167 +37,197 @@ struct Tool {
 }
 
 const TOOLS: &[Tool] = &[
-    Tool { name: "bazel", wiring: tools::bazel },
-    Tool { name: "docker", wiring: tools::docker },
+    Tool { name: "aws", wiring: aws::wiring },
+    Tool { name: "bazel", wiring: hosts::bazel },
+    Tool { name: "cargo", wiring: cargo::wiring },
+    Tool { name: "claude", wiring: agents::claude },
+    Tool { name: "codex", wiring: agents::codex },
+    Tool { name: "docker", wiring: hosts::docker },
     Tool { name: "git", wiring: git::wiring },
-    Tool { name: "go", wiring: tools::go },
-    Tool { name: "pnpm", wiring: tools::pnpm },
-    Tool { name: "terraform", wiring: tools::terraform },
-    Tool { name: "vault", wiring: tools::vault },
+    Tool { name: "go", wiring: hosts::go },
+    Tool { name: "google", wiring: google::wiring },
+    Tool { name: "kubectl", wiring: kubectl::wiring },
+    Tool { name: "mbsync", wiring: mail::mbsync },
+    Tool { name: "msmtp", wiring: mail::msmtp },
+    Tool { name: "nuget", wiring: hosts::nuget },
+    Tool { name: "openbao", wiring: hosts::openbao },
+    Tool { name: "pip", wiring: python::pip },
+    Tool { name: "pnpm", wiring: hosts::pnpm },
+    Tool { name: "rclone", wiring: rclone::wiring },
+    Tool { name: "terraform", wiring: hosts::terraform },
+    Tool { name: "uv", wiring: python::uv },
+    Tool { name: "vault", wiring: hosts::vault },
 ];
-
-/// A file, before and after.
-#[derive(Debug)]
-pub(crate) struct Change {
-    pub(crate) file: PathBuf,
-    /// `None`: there is no such file.
-    old: Option<String>,
-    /// `None`: the file goes.
-    new: Option<String>,
-    tool: &'static str,
-    note: Option<Note>,
-    /// The name under which the tool looks for this program, to be made and made of.
-    link: Option<(PathBuf, PathBuf)>,
-}
 
 /// Wires a tool: what would change. Nothing is written before [`Change::write`].
 pub(crate) fn setup(paths: &Paths, tool: &str, account: Option<&str>) -> Result<Change> {
     let tool = find(tool)?;
     let config = config::load(paths)?;
     let records = store::records(&paths.data)?;
-    let named = account.map(str::to_owned);
-    if let Some(name) = &named
+    if let Some(name) = account
         && config.account(name).is_none()
     {
         let what = format!("there is no account `{}`", shown(name));
         return Err(fail_hint(Exit::Missing, what, "`hallpass accounts` lists them"));
     }
-    let accounts = config.accounts.iter().filter(|(name, (_, client))| match &named {
-        Some(named) => named == *name,
-        None => !client.built_in || records.iter().any(|record| record.name == **name),
+    let accounts = served(&config, |name, built_in| match account {
+        Some(account) => account == name,
+        None => !built_in || records.iter().any(|record| record.name == *name),
     });
-    let accounts = accounts.map(|(name, (_, client))| Served {
-        name,
-        serves: &client.serves,
-        proactive_auth: client.provider.as_ref().is_some_and(|provider| provider.proactive_auth),
-    });
-    let config = paths.named.then(|| paths.config.display().to_string());
-    let program = our_path()?;
-    let mut wires = Wires { accounts: accounts.collect(), program, named: String::new(), config };
-    let mut link = None;
-    let mut wiring = (tool.wiring)(&wires)?;
-    if let Some(wanted) = &wiring.link {
-        let at = where_for(wanted, &wires.program);
-        wires.named = at.display().to_string();
-        link = Some((at, PathBuf::from(&wires.program)));
-        wiring = (tool.wiring)(&wires)?;
+    let earlier = Note::read(paths, tool.name)?.unwrap_or_default();
+    let wiring = wiring(paths, tool, &config, accounts, &earlier)?;
+    let mut note = Note { files: Vec::new(), link: earlier.link.clone() };
+    let mut pages = Vec::new();
+    for sheet in &wiring.sheets {
+        let (page, noted) = page(tool, sheet, earlier.about(&sheet.file))?;
+        note.files.extend(noted);
+        pages.push(page);
     }
-    let earlier = Note::read(paths, tool.name)?;
-    // What is there of an earlier time goes first, so that doing it twice does it once.
-    let Change { file, old, new, .. } = without(paths, tool, &wiring)?;
-    let before = new.clone();
-    let mut after = new.unwrap_or_default();
-    for edit in &wiring.edits {
-        after = edit.put(&after, tool.name).map_err(|why| {
-            fail_hint(
-                Exit::Config,
-                format!("`{}`: {why}", file.display()),
-                format!("write it by hand: `integrations/{}` shows it", tool.name),
-            )
-        })?;
+    // What was wired elsewhere stays so, and is not forgotten.
+    let elsewhere = |noted: &&Noted| pages.iter().all(|page| page.file != noted.file);
+    note.files.extend(earlier.files.iter().filter(elsewhere).cloned());
+    let program = link::our_path()?;
+    if let Some(at) = &wiring.link
+        && (at.symlink_metadata().is_err() || Note::is_shared(paths, tool.name, at))
+    {
+        note.link = Some(at.clone());
     }
-    let mut note = Note::of(&file, before.as_deref(), &after);
-    let made = earlier.and_then(|note| note.link);
-    note.link = made.or_else(|| link.as_ref().map(|(at, _)| at.clone()).filter(|at| at.symlink_metadata().is_err()));
-    Ok(Change { file, old, new: Some(after), tool: tool.name, note: Some(note), link })
+    let mut says = wiring.says;
+    if let Some(at) = wiring.link.as_ref().filter(|_| pages.is_empty()) {
+        says.push(format!("`{}` is the name it looks for", at.display()));
+    }
+    if let Some(file) = paths.named.then(|| paths.config.display().to_string())
+        && !wiring.sheets.iter().flat_map(|sheet| &sheet.edits).any(|edit| edit.says().contains(&file))
+    {
+        says.push(format!("{} is not told of `{file}`: HALLPASS_CONFIG has to name it where it runs", tool.name));
+    }
+    let link = wiring.link.map(|at| (at, program));
+    Ok(Change { pages, says, tool: tool.name, note: Some(note), link })
 }
 
 /// Takes the wiring of a tool out again: what would change; `None` when there is nothing of ours.
 pub(crate) fn unsetup(paths: &Paths, tool: &str) -> Result<Option<Change>> {
     let tool = find(tool)?;
-    let wiring = everything(paths, tool)?;
-    let change = without(paths, tool, &wiring)?;
-    Ok((change.old != change.new).then_some(change))
+    let note = Note::read(paths, tool.name)?;
+    let mut pages = Vec::new();
+    for noted in note.iter().flat_map(|note| &note.files) {
+        let (old, new) = without(tool, &noted.file, Some(noted))?;
+        pages.push(Page { file: noted.file.clone(), old, new, private: false });
+    }
+    if note.is_none() {
+        for sheet in everything(paths, tool)?.sheets {
+            let old = textfile::read(&sheet.file)?;
+            let new = old.clone().map(|old| taken(tool, &sheet, old)).transpose()?;
+            pages.push(Page { file: sheet.file, old, new, private: false });
+        }
+        pages.retain(|page| !page.is_none());
+    }
+    let mut says = Vec::new();
+    if let Some(at) = note.as_ref().and_then(|note| note.link.as_ref()).filter(|_| pages.is_empty()) {
+        says.push(format!("`{}` goes", at.display()));
+    }
+    let is_there = !pages.is_empty() || !says.is_empty();
+    Ok(is_there.then_some(Change { pages, says, tool: tool.name, note: None, link: None }))
 }
 
 /// Which tools can be wired, and where they are.
 pub(crate) fn list(paths: &Paths) -> Result<Vec<String>> {
     let line = |tool: &Tool| {
-        Ok(match Note::read(paths, tool.name)? {
-            Some(note) => format!("{:<12} wired in `{}`", tool.name, note.file.display()),
-            None => format!("{:<12} not wired; `hallpass setup {}`", tool.name, tool.name),
-        })
+        let note = Note::read(paths, tool.name)?.unwrap_or_default();
+        let files: Vec<_> = note.files.iter().map(|noted| format!("`{}`", noted.file.display())).collect();
+        let places = match (files.is_empty(), &note.link) {
+            (false, _) => files.join(", "),
+            (true, Some(link)) => format!("`{}`", link.display()),
+            (true, None) => return Ok(format!("{:<12} not wired; `hallpass setup {}`", tool.name, tool.name)),
+        };
+        Ok(format!("{:<12} wired in {places}", tool.name))
     };
     TOOLS.iter().map(line).collect()
 }
 
-/// The file as it would be without us.
-fn without(paths: &Paths, tool: &Tool, wiring: &Wiring) -> Result<Change> {
-    let note = Note::read(paths, tool.name)?;
-    // The file that was wired, even if another one would be chosen today.
-    let file = note.as_ref().map_or_else(|| wiring.file.clone(), |note| note.file.clone());
-    let old = textfile::read(&file)?;
-    let undone = match (&old, &note) {
-        (Some(text), Some(note)) => note.undo(text),
-        _ => None,
-    };
-    let new = match (undone, &old) {
-        (Some(undone), _) => undone,
-        (None, Some(text)) => {
-            let mut text = text.clone();
-            for edit in &wiring.edits {
-                text = edit.take(&text, tool.name, note.as_ref()).map_err(|why| {
-                    let what = format!("`{}`: {why}", file.display());
-                    fail_hint(Exit::Config, what, "take the lines of hallpass out by hand")
-                })?;
-            }
-            Some(text)
-        }
-        (None, None) => None,
-    };
-    Ok(Change { file, old, new, tool: tool.name, note: None, link: None })
+fn served(config: &Config, wanted: impl Fn(&String, bool) -> bool) -> Vec<Served<'_>> {
+    let accounts = config.accounts.iter().filter(|(name, (_, client))| wanted(name, client.built_in));
+    let accounts = accounts.map(|(_, (account, client))| Served {
+        account,
+        serves: &client.serves,
+        proactive_auth: client.provider.as_ref().is_some_and(|provider| provider.proactive_auth),
+        has_role: client.aws_role_arn.is_some(),
+    });
+    accounts.collect()
+}
+
+/// What these accounts would have the files say.
+fn wiring(paths: &Paths, tool: &Tool, config: &Config, accounts: Vec<Served<'_>>, note: &Note) -> Result<Wiring> {
+    let texts = |file: &Path| Ok(without(tool, file, note.about(file))?.1.unwrap_or_default());
+    (tool.wiring)(&Wires {
+        accounts,
+        default: config.default_account(),
+        program: link::our_path()?,
+        config: paths.named.then(|| paths.config.display().to_string()),
+        data: &paths.data,
+        texts: &texts,
+    })
 }
 
 /// What could have been written, for whichever accounts there are now.
 fn everything(paths: &Paths, tool: &Tool) -> Result<Wiring> {
     let config = config::load(paths)?;
-    let accounts = config.accounts.iter().filter(|(_, (_, client))| !client.serves.is_empty());
-    let accounts = accounts.map(|(name, (_, client))| Served { name, serves: &client.serves, proactive_auth: false });
-    let wires = |accounts| Wires { accounts, program: String::new(), named: String::new(), config: None };
-    (tool.wiring)(&wires(accounts.collect())).or_else(|_| (tool.wiring)(&wires(Vec::new())))
+    let note = Note::default();
+    wiring(paths, tool, &config, served(&config, |_, _| true), &note)
+        .or_else(|_| wiring(paths, tool, &config, Vec::new(), &note))
 }
 
-/// Where a name of this program's is, or is to be: where the tool looks, else on PATH, else beside the program.
-fn where_for(link: &Link, us: &str) -> PathBuf {
-    let beside = || PathBuf::from(us).with_file_name(link.name);
-    match &link.folder {
-        Some(folder) => folder.join(link.name),
-        None => program(link.name).filter(|found| is_us(found, us)).unwrap_or_else(beside),
+/// One file as it is to be, and what is to be noted of it.
+fn page(tool: &Tool, sheet: &Sheet, noted: Option<&Noted>) -> Result<(Page, Option<Noted>)> {
+    let Sheet { file, edits, private, check } = sheet;
+    let (old, before) = without(tool, file, noted)?;
+    let page = |new| Page { file: file.clone(), old: old.clone(), new, private: *private };
+    // Doing it twice does it once, wherever somebody has moved it in between.
+    let text = old.as_deref().unwrap_or_default();
+    let stands = edits.iter().all(|edit| edit.stands(text, tool.name));
+    let no_others = |noted: &Noted| noted.edits.iter().all(|edit| edits.contains(edit));
+    if stands && noted.is_none_or(no_others) {
+        return Ok((page(old.clone()), noted.cloned()));
     }
-}
-
-fn is_us(path: &PathBuf, us: &str) -> bool {
-    let real = std::fs::canonicalize(path).ok();
-    real.is_some() && real == std::fs::canonicalize(us).ok()
-}
-
-fn make_link(at: &PathBuf, us: &PathBuf) -> Result<()> {
-    if at.symlink_metadata().is_ok() {
-        return match is_us(at, &us.display().to_string()) {
-            true => Ok(()),
-            false => Err(fail(Exit::Config, format!("`{}` is there already and is not this program", at.display()))),
-        };
+    let refused = |why: String| {
+        let hint = format!("write it by hand: `integrations/{}` shows it", recipe::folder(tool.name));
+        fail_hint(Exit::Config, format!("`{}`: {why}", file.display()), hint)
+    };
+    let (mut after, mut steps) = (before.clone().unwrap_or_default(), Vec::new());
+    for edit in edits {
+        let put = edit.put(&after, tool.name).map_err(refused)?;
+        if put != after {
+            steps.push((edit.clone(), put.clone()));
+        }
+        after = put;
     }
-    let made = at.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
-        #[cfg(unix)]
-        return std::os::unix::fs::symlink(us, at);
-        #[cfg(not(unix))]
-        return std::fs::hard_link(us, at).or_else(|_| std::fs::copy(us, at).map(|_| ()));
-    });
-    made.map_err(|why| {
-        let what = format!("`{}` cannot be made: {why}", at.display());
-        fail_hint(Exit::Config, what, "`hallpass link DIR` makes it in another folder on PATH; then try again")
-    })
+    check(&after).map_err(refused)?;
+    let noted = (!steps.is_empty()).then(|| Noted::of(file, before.as_deref(), steps));
+    let after = (noted.is_some() || before.is_some()).then_some(after);
+    Ok((page(after), noted))
+}
+
+/// A file as it is, and as it would be without us.
+fn without(tool: &Tool, file: &Path, noted: Option<&Noted>) -> Result<(Option<String>, Option<String>)> {
+    let Some(old) = textfile::read(file)? else { return Ok((None, None)) };
+    let new = match noted {
+        Some(noted) => noted.undo(&old, tool.name),
+        None => block::take(&old, tool.name, None).map(Some).map_err(str::to_owned),
+    };
+    let new = new.map_err(|why| by_hand(file, &why))?;
+    Ok((Some(old), new))
+}
+
+/// The text without what can only be ours.
+fn taken(tool: &Tool, sheet: &Sheet, text: String) -> Result<String> {
+    let text = block::take(&text, tool.name, None).map_err(|why| by_hand(&sheet.file, why))?;
+    let ours = sheet.edits.iter().filter(|edit| edit.names_us());
+    ours.rev().try_fold(text, |text, edit| edit.take(&text, tool.name)).map_err(|why| by_hand(&sheet.file, &why))
+}
+
+fn by_hand(file: &Path, why: &str) -> anyhow::Error {
+    let what = format!("`{}`: {why}", file.display());
+    fail_hint(Exit::Config, what, "take the lines of hallpass out by hand")
 }
 
 fn find(name: &str) -> Result<&'static Tool> {
@@ -203,66 +236,4 @@ fn find(name: &str) -> Result<&'static Tool> {
         let what = format!("`{}` is no tool that can be wired", shown(name));
         fail_hint(Exit::Usage, what, format!("there are {}", list.join(", ")))
     })
-}
-
-/// Where this program is. A link on PATH is better than where it leads: the next version may lie elsewhere.
-fn our_path() -> Result<String> {
-    let us = std::env::current_exe()
-        .map_err(|why| fail(Exit::Store, format!("this program's own path is unknown: {why}")))?;
-    let real = |path: &PathBuf| std::fs::canonicalize(path).ok();
-    let on_path = program("hallpass").filter(|found| real(found).is_some() && real(found) == real(&us));
-    let path = on_path.unwrap_or(us);
-    match path.into_os_string().into_string() {
-        Ok(path) if !path.contains(['\n', '\r', '\0']) => Ok(path),
-        _ => Err(fail(Exit::Config, "this program's own path cannot be written into a configuration")),
-    }
-}
-
-impl Change {
-    pub(crate) fn is_none(&self) -> bool {
-        self.old == self.new
-    }
-
-    /// The lines that go and come, as `diff` shows them.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let old: Vec<_> = self.old.as_deref().unwrap_or_default().lines().collect();
-        let new: Vec<_> = self.new.as_deref().unwrap_or_default().lines().collect();
-        let same = |(a, b): &(&&str, &&str)| a == b;
-        let head = old.iter().zip(&new).take_while(same).count();
-        let (old, new) = (&old[head..], &new[head..]);
-        let tail = old.iter().rev().zip(new.iter().rev()).take_while(same).count();
-        let gone = old[..old.len() - tail].iter().map(|line| format!("-{line}"));
-        let came = new[..new.len() - tail].iter().map(|line| format!("+{line}"));
-        gone.chain(came).collect()
-    }
-
-    /// The note goes, and the name that was made for it.
-    fn forget(&self, paths: &Paths) -> Result<()> {
-        let made = Note::read(paths, self.tool)?.and_then(|note| note.link);
-        if let Some(at) = made.filter(|at| at.is_symlink()) {
-            textfile::remove(&at)?;
-        }
-        Note::forget(paths, self.tool)
-    }
-
-    /// Writes the file, and then the note of what was done to it.
-    pub(crate) fn write(&self, paths: &Paths) -> Result<()> {
-        if let Some((at, us)) = &self.link {
-            make_link(at, us)?;
-        }
-        match (&self.note, &self.new) {
-            (Some(note), Some(new)) => {
-                textfile::write(&self.file, new, textfile::Mode::Kept)?;
-                note.write(paths, self.tool)
-            }
-            (_, Some(new)) => {
-                textfile::write(&self.file, new, textfile::Mode::Kept)?;
-                self.forget(paths)
-            }
-            (_, None) => {
-                textfile::remove(&self.file)?;
-                self.forget(paths)
-            }
-        }
-    }
 }

@@ -11,7 +11,7 @@ struct Member {
 }
 
 /// The text with this value (JSON itself) at this path; objects on the way are made.
-pub(super) fn set(text: &str, path: &[String], value: &str) -> Result<String, &'static str> {
+pub(in crate::setup) fn set(text: &str, path: &[String], value: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() {
         return Ok(format!("{}\n", inner(path, value, "\n", "  ")));
     }
@@ -32,8 +32,18 @@ pub(super) fn set(text: &str, path: &[String], value: &str) -> Result<String, &'
     })
 }
 
+/// The value at this path, as it stands there.
+pub(in crate::setup) fn get<'a>(text: &'a str, path: &[impl AsRef<str>]) -> Result<Option<&'a str>, &'static str> {
+    let Some((name, rest)) = path.split_first() else { return Ok(Some(text)) };
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let found = members(text)?.into_iter().find(|member| member.name == name.as_ref());
+    found.map_or(Ok(None), |member| get(&text[member.start..member.end], rest))
+}
+
 /// The text without the member at this path, if it still has this value.
-pub(super) fn unset(text: &str, path: &[String], value: &str) -> Result<String, &'static str> {
+pub(in crate::setup) fn unset(text: &str, path: &[String], value: &str) -> Result<String, &'static str> {
     let Some((name, rest)) = path.split_first() else { return Ok(text.to_owned()) };
     let members = members(text)?;
     let Some(at) = members.iter().position(|member| member.name == *name) else { return Ok(text.to_owned()) };

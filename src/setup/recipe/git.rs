@@ -6,11 +6,12 @@ use anyhow::Result;
 use hallpass_protocol::place::Pattern;
 use hallpass_protocol::talk::Exit;
 
-use super::wires::{Edit, Wires, Wiring};
-use crate::failure::{fail, fail_hint};
+use super::super::edit::Edit;
+use super::super::wires::{Wires, Wiring, folder, home};
+use crate::failure::fail_hint;
 use crate::paths::set;
 
-pub(super) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
+pub(in crate::setup) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
     let mut body = String::new();
     for account in &wires.accounts {
         for place in account.serves.iter().filter(|place| place.starts_with("http")) {
@@ -26,11 +27,11 @@ pub(super) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
         }
     }
     if body.is_empty() && !wires.accounts.is_empty() {
-        let names: Vec<_> = wires.accounts.iter().map(|account| format!("`{}`", account.name)).collect();
+        let names: Vec<_> = wires.accounts.iter().map(|account| format!("`{}`", account.account.name)).collect();
         let what = format!("{} serves no place that git could ask for", names.join(", "));
         return Err(fail_hint(Exit::Config, what, "add one to `serves` in `config.toml`"));
     }
-    Ok(Wiring { file: file()?, edits: vec![Edit::block(&body, None)], link: None })
+    Ok(Wiring::of(file()?, vec![Edit::block(&body, None)]))
 }
 
 /// The file that `git config --global` writes.
@@ -38,10 +39,8 @@ fn file() -> Result<PathBuf> {
     if let Some(file) = set("GIT_CONFIG_GLOBAL") {
         return Ok(file.into());
     }
-    let home = std::env::home_dir().ok_or_else(|| fail(Exit::Config, "no home folder: HOME is not set"))?;
-    let usual = home.join(".gitconfig");
-    let base = set("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
-    let other = base.join("git/config");
+    let usual = home(".gitconfig")?;
+    let other = folder("XDG_CONFIG_HOME", ".config", "git/config")?;
     Ok(if !usual.exists() && other.exists() { other } else { usual })
 }
 
@@ -59,17 +58,22 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wires::{Edit, Served, Wires};
+    use super::super::super::edit::Edit;
+    use super::super::super::wires::{Served, Wires};
     use super::wiring;
+    use crate::account::Account;
+    use std::path::Path;
 
     #[test]
     fn one_section_for_each_place() {
         let serves = ["https://git.example.com/team".to_owned(), "smtp://mail.example.com:465".to_owned()];
-        let account = Served { name: "work", serves: &serves, proactive_auth: true };
+        let account = Account::new("work");
+        let served = Served { account: &account, serves: &serves, proactive_auth: true, has_role: false };
         let program = r#"/opt/it's "here"/hallpass"#.to_owned();
-        let mut wires = Wires { accounts: vec![account], program, named: String::new(), config: None };
-        let mut edits = wiring(&wires).expect("a wiring").edits;
-        let Some(Edit::Block { body, .. }) = edits.pop() else { panic!("no block") };
+        let (data, texts) = (Path::new("/"), |_: &Path| Ok(String::new()));
+        let mut wires = Wires { accounts: vec![served], default: None, program, config: None, data, texts: &texts };
+        let sheets = wiring(&wires).expect("a wiring").sheets;
+        let [Edit::Block { body, .. }] = sheets[0].edits.as_slice() else { panic!("no block") };
         assert_eq!(
             body,
             "[credential \"https://git.example.com/team\"]\n\thelper =\n\

@@ -2,6 +2,8 @@
 //!
 //! The rest of `config.toml` keeps its comments and its order.
 
+mod provider;
+
 use anyhow::Result;
 use hallpass_protocol::place::Pattern;
 use hallpass_protocol::talk::{Exit, Target};
@@ -11,17 +13,17 @@ use crate::account::{Client, is_name};
 use crate::choice::Choice;
 use crate::config::{self, text};
 use crate::discovery;
-use crate::environment;
 use crate::failure::{fail, fail_hint};
 use crate::http::{Http, check_endpoint};
 use crate::login;
 use crate::paths::Paths;
-use crate::provider;
 use crate::resource::{self, Resource};
 use crate::routes;
 use crate::shown::shown;
 use crate::store;
 use crate::textfile;
+use crate::trust::Trust;
+pub(crate) use provider::{is_new, of_provider};
 
 /// What a new account needs to be told.
 #[derive(Debug)]
@@ -29,6 +31,10 @@ pub(crate) struct New {
     pub(crate) issuer: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) scope: Vec<String>,
+    /// The place that an account of a provider is to serve, instead of the provider's own.
+    pub(crate) serves: Option<String>,
+    /// Its token comes from the person: no client is needed.
+    pub(crate) brings_token: bool,
 }
 
 /// The account for `login URL`, written if it is new. `None` when an existing account is meant.
@@ -58,14 +64,18 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         }
         return Ok(None);
     }
-    let http = Http::new(None)?;
+    let http = Http::new(&Trust::default())?;
     let resource = match &new.issuer {
         Some(_) => None,
         None => resource::of(url, &http)?,
     };
     let Some(issuer) = new.issuer.as_ref().or(resource.as_ref().map(|resource| &resource.issuer)) else {
         let what = format!("no account serves {place}, and a new one needs to know its authorization server");
-        return Err(fail_hint(Exit::Config, what, format!("`hallpass login {place} --issuer URL --client-id ID`")));
+        let hint = match provider::of_place(&place) {
+            Some(provider) => format!("`hallpass login {provider}`: it is a place of `{provider}`"),
+            None => format!("`hallpass login {place} --issuer URL --client-id ID`"),
+        };
+        return Err(fail_hint(Exit::Config, what, hint));
     };
     if let Err(why) = check_endpoint(issuer) {
         return Err(fail(Exit::Config, format!("`--issuer` {why}")));
@@ -119,47 +129,6 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         table["serves"] = value(std::iter::once(serves).collect::<toml_edit::Array>());
     })?;
     Ok(Some(name))
-}
-
-/// Whether a name is a provider's that has no account and no environment of its own.
-pub(crate) fn needs_address(paths: &Paths, name: &str) -> bool {
-    provider::names().any(|row| row == name) && config::load(paths).is_ok_and(|config| config.account(name).is_none())
-}
-
-/// The account for `login PROVIDER --api-url URL`, written if it is new.
-pub(crate) fn for_environment(paths: &Paths, provider: &str, api_url: &str, named: Option<&str>) -> Result<String> {
-    if let Some(name) = environment::find(paths, api_url, named, Some(provider))? {
-        return Ok(name);
-    }
-    let row = provider::row(provider, Some(api_url))?;
-    // Where a variable moves the provider's own account, its name must go on to mean what the variable says.
-    let may_be_own = row.as_ref().is_none_or(|row| row.provider.api_url_env.is_none());
-    let api_url = row.map_or_else(|| api_url.to_owned(), |row| row.provider.api_url);
-    if let Err(why) = check_endpoint(&api_url) {
-        return Err(fail(Exit::Config, format!("`--api-url` {why}")));
-    }
-    let place = hallpass_protocol::target(&api_url)?;
-    let host = match place {
-        Target::Place(place) => place.to_string().split_once("://").map(|(_, rest)| rest.to_owned()),
-        _ => None,
-    };
-    let host = host.unwrap_or_default().split('/').next().unwrap_or_default().to_owned();
-    // The first one has the provider's own name.
-    let is_first = may_be_own
-        && config::load(paths)?.account(provider).is_none_or(|(_, client)| client.built_in)
-        && !store::records(&paths.data)?.iter().any(|record| record.name == provider);
-    let own = if is_first { provider.to_owned() } else { name_for(&format!("{provider}-{host}")) };
-    let name = named.map_or(own, str::to_owned);
-    if !is_name(&name) || config::load(paths)?.account(&name).is_some_and(|(_, client)| !client.built_in) {
-        let what = format!("`{}` is taken or no account name", shown(&name));
-        return Err(fail_hint(Exit::Usage, what, "choose another: `--account NAME`"));
-    }
-    edit(paths, |document| {
-        let table = table_of(document, &name);
-        table["provider"] = value(provider);
-        table["api_url"] = value(&api_url);
-    })?;
-    Ok(name)
 }
 
 /// Makes a tenant the account's own.

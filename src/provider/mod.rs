@@ -1,8 +1,10 @@
 //! Provider rows: what is known of a provider, as data
 //!
 //! A row is a file in `integrations/providers/`. Its `[account]` table holds the same keys as an account of
-//! `config.toml`, which may override each of them; its `[provider]` table says what only a provider can. An account whose
-//! name is a row's exists without configuration when the row is complete. A new provider is one file and one line here.
+//! `config.toml`, which may override each of them; its `[provider]` table says what only a provider can. `hallpass login
+//! PROVIDER` makes an account of it.
+
+mod rows;
 
 use std::collections::BTreeMap;
 
@@ -13,20 +15,8 @@ use toml_edit::{Document, Item, Table};
 use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
 use crate::paths::set;
-
-/// Every row, by name.
-const ROWS: &[(&str, &str)] = &[
-    ("autocom", include_str!("../integrations/providers/autocom.toml")),
-    ("warmhub", include_str!("../integrations/providers/warmhub.toml")),
-    ("whet", include_str!("../integrations/providers/whet.toml")),
-];
-
-/// Every row's `api_url_env`: known without reading a row, because each look at the routes asks for them.
-pub(crate) const API_URL_VARIABLES: &[&str] = &["WHET_BASE_URL"];
-
-/// Client ids that a build brings along: `HALLPASS_CLIENT_ID_AUTOCOM=... cargo build`. None is part of the source.
-const BUILT_IN_CLIENT_IDS: &[(&str, Option<&str>)] =
-    &[("autocom", option_env!("HALLPASS_CLIENT_ID_AUTOCOM")), ("warmhub", option_env!("HALLPASS_CLIENT_ID_WARMHUB"))];
+use rows::Listed;
+pub(crate) use rows::{API_URL_VARIABLES, BUILT_IN, ROWS};
 
 /// What only a provider's row says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,10 +28,17 @@ pub(crate) struct Provider {
     pub(crate) api_url_env: Option<String>,
     /// What may stand at its end and names no other environment.
     pub(crate) api_suffix: Option<String>,
+    /// What a client is called there, with what is to be chosen for it, and where one is registered.
+    pub(crate) client: Option<String>,
+    pub(crate) client_page: Option<String>,
     /// The variable with a client id.
-    pub(crate) client_id_env: Option<String>,
+    pub(crate) client_id_env: String,
     /// The client id that this build brings along.
     pub(crate) built_in_client_id: Option<&'static str>,
+    /// Keys that only the account's own table can have.
+    pub(crate) needs: Vec<String>,
+    /// `prompt` of the authorization request, in place of what OpenID Connect wants.
+    pub(crate) prompt: Option<String>,
     /// The variable with a token that stands in for the session.
     pub(crate) token_env: Option<String>,
     /// `hex`: what tokens that a person brings are made of.
@@ -103,6 +100,9 @@ impl Connect {
     }
 }
 
+/// What a row `needs` where clients have secrets.
+pub(crate) const CLIENT_SECRET: &str = "client_secret_file";
+
 /// A row for one environment: the provider, and its `[account]` table as TOML.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -112,13 +112,14 @@ pub(crate) struct Row {
 
 /// The names of all rows.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|(name, _)| *name)
+    ROWS.iter().map(|row| row.name)
 }
 
 /// The row of a provider for an environment: the one named, else its variable's, else its own. `None` for a row that
 /// has none of its own and was given none.
 pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
-    let Some((name, text)) = ROWS.iter().find(|(row, _)| *row == name) else {
+    let Some(Listed { name, text, client_id_env, built_in_client_id }) = ROWS.iter().find(|row| row.name == name)
+    else {
         let list: Vec<_> = names().collect();
         let what = format!("there is no provider `{}`", crate::shown::shown(name));
         return Err(fail_hint(Exit::Config, what, format!("there are {}", list.join(", "))));
@@ -126,9 +127,23 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
     let document = Document::parse(*text).map_err(|why| broken(name, why.message()))?;
     let provider = table(name, document.as_table(), "provider")?;
     let string = |key: &str| provider.get(key).and_then(Item::as_str).map(str::to_owned);
+    let strings = |key: &str| {
+        let list = provider.get(key).and_then(Item::as_array).into_iter().flatten();
+        list.filter_map(|value| value.as_str().map(str::to_owned)).collect()
+    };
     let number = |key: &str| provider.get(key).and_then(Item::as_integer).and_then(|number| u64::try_from(number).ok());
+    if let Some(instead) = string("instead") {
+        return Err(fail_hint(Exit::Config, format!("hallpass does not speak what `{name}` speaks"), instead));
+    }
+    let own = string("api_url");
+    let stays = own.as_ref().filter(|_| !text.contains("{api"));
+    if let (Some(own), Some(asked)) = (stays, api_url)
+        && own != asked.trim_end_matches('/')
+    {
+        return Err(fail(Exit::Config, format!("provider `{name}` is at `{own}` and nowhere else")));
+    }
     let from_environment = string("api_url_env").and_then(|variable| set(&variable));
-    let Some(api_url) = api_url.map(str::to_owned).or(from_environment).or_else(|| string("api_url")) else {
+    let Some(api_url) = api_url.map(str::to_owned).or(from_environment).or(own) else {
         return Ok(None);
     };
     let api_url = api_url.trim_end_matches('/');
@@ -142,8 +157,12 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
             api_url: api_url.to_owned(),
             api_url_env: string("api_url_env"),
             api_suffix: string("api_suffix"),
-            client_id_env: string("client_id_env"),
-            built_in_client_id: BUILT_IN_CLIENT_IDS.iter().find(|(row, _)| row == name).and_then(|(_, id)| *id),
+            client: string("client"),
+            client_page: string("client_page").map(|page| fill(&page)),
+            client_id_env: string("client_id_env").unwrap_or_else(|| (*client_id_env).to_owned()),
+            built_in_client_id: *built_in_client_id,
+            needs: strings("needs"),
+            prompt: string("prompt"),
             token_env: string("token_env"),
             token_alphabet: string("token_alphabet"),
             token_length: provider.get("token_length").and_then(Item::as_integer).and_then(|n| n.try_into().ok()),
@@ -158,7 +177,7 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
             profile_tenant: string("profile_tenant"),
             check_endpoint: string("check_endpoint").map(|url| fill(&url)),
             proactive_auth: provider.get("proactive_auth").and_then(Item::as_bool).unwrap_or_default(),
-            token_page: string("token_page"),
+            token_page: string("token_page").map(|page| fill(&page)),
             tenant_header: string("tenant_header"),
             tenants_endpoint: string("tenants_endpoint").map(|url| fill(&url)),
             pats_endpoint: string("pats_endpoint").map(|url| fill(&url)),
@@ -212,21 +231,7 @@ impl Provider {
 
 #[cfg(test)]
 mod tests {
-    use super::{API_URL_VARIABLES, ROWS, names, row};
-
-    /// Each row can be read, and nothing of its templates is left when its environment is known.
-    #[test]
-    fn every_row() {
-        for name in names() {
-            let row = row(name, Some("https://api.example.com/api/v1")).expect(name).expect(name);
-            assert!(!row.account.contains('{') && row.account.contains("https://api.example.com"), "{name}");
-        }
-        for (_, text) in ROWS {
-            let variable = text.lines().find_map(|line| line.strip_prefix("api_url_env = "));
-            let is_listed = |variable: &str| API_URL_VARIABLES.contains(&variable.trim_matches('"'));
-            assert!(variable.is_none_or(is_listed), "{variable:?}");
-        }
-    }
+    use super::row;
 
     #[test]
     fn both_spellings_of_an_environment_are_one() {
@@ -250,6 +255,16 @@ mod tests {
         }
         assert_eq!(connect.call("revoke"), ("DELETE", "/oauth/credentials/{id}"));
         assert_eq!((connect.redirect_ports.as_slice(), connect.field("state")), ([11789].as_slice(), "state"));
+    }
+
+    #[test]
+    fn only_what_is_more_than_one_place_can_be_moved() {
+        let there = "https://git.example.com/";
+        for (name, moves) in [("gitlab", true), ("gitea", true), ("github", false), ("docker-hub", false)] {
+            assert_eq!(row(name, Some(there)).is_ok(), moves, "{name}");
+        }
+        assert!(row("github", Some("https://github.com/")).is_ok_and(|row| row.is_some()));
+        assert!(row("gitea", None).is_ok_and(|row| row.is_none()), "it has no place of its own");
     }
 
     #[test]
