@@ -216,12 +216,16 @@ fn others_can_read_it_says_doctor() {
 fn a_client_that_is_refused_keeps_what_it_has() {
     let idp = Idp::start();
     let world = robot(&idp, "client_secret_file = \"secret\"");
-    beside(&world, "secret", "s-canary-7");
+    beside(&world, "secret", "canary-of-the-client-7");
     let token = world.token();
     let before = fs::read(world.data("robot")).unwrap();
     idp.once(
         At::Token,
-        Fault::Status(401, vec![], "{\"error\":\"invalid_client\",\"error_description\":\"not s-canary-7\"}"),
+        Fault::Status(
+            401,
+            vec![],
+            "{\"error\":\"invalid_client\",\"error_description\":\"not canary-of-the-client-7\"}",
+        ),
     );
     let told = world.run(&["login", "robot"]).refused(&[10], &["invalid_client"]);
     assert!(!told.err.contains("canary"), "{told:?}");
