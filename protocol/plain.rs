@@ -69,6 +69,10 @@ impl Protocol for Plain {
         }
         match call.name {
             "header" => header(credential),
+            _ if credential.kind == Kind::Dpop => {
+                let what = format!("account `{account}`: its token is bound to a key, and good only beside a proof");
+                Step::fail(Failure::new(Exit::Refused, what).hint("`hallpass header URL --method GET`"))
+            }
             _ => Step::answer(format!("{}\n", credential.secret.expose())),
         }
     }

@@ -91,6 +91,7 @@ fn doors_that_carry_no_proof_get_no_token() {
     let world = bound(&idp);
     world.sign_in();
     let way = "hallpass header URL --method GET";
+    world.run(&["get", "https://git.example.com/api", "--method", "GET"]).refused(&[9], &["bound to a key", way]);
     world.run(&["get", "work"]).refused(&[9], &["DPoP", way]);
     world.run(&["header", "https://git.example.com/api"]).refused(&[9], &["DPoP", way]);
     world.run(&["exec", "-e", "T=work", "--", "true"]).refused(&[9], &["DPoP"]);
