@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 use crate::secret::{Secret, exposed};
-use crate::talk::{Call, Exit, Failure, Framing, Kept, Protocol, Reply, Request, Step, Target, Verb};
+use crate::talk::{Call, Exit, Failure, Framing, Kept, Protocol, Reply, Request, Step, Target, Then, Verb};
 
 /// Docker and its kin.
 #[derive(Debug)]
@@ -119,8 +119,11 @@ impl Protocol for Docker {
             (Reply::Done, _) => Step::end(Exit::Answered),
             (Reply::Missing(None), _) => over_tls(request).unwrap_or_else(|| said(NOT_FOUND)),
             // Whoever wants to pull anonymously still can; the reason is for the person.
-            (Reply::Missing(Some(why)), _) => {
-                Step { then: crate::talk::Then::End(Exit::Bug, Some(why.clone())), ..said(NOT_FOUND) }
+            (Reply::Missing(Some(why)), _) => Step { then: Then::End(Exit::Bug, Some(why.clone())), ..said(NOT_FOUND) },
+            // Not a failure: on one, Debian 12's podman, buildah and skopeo overflow their stack. The person reads why.
+            (Reply::Unsupported(why), Verb::Erase(_)) => {
+                let why = Failure::new(Exit::Missing, why.clone());
+                Step { then: Then::End(Exit::Answered, Some(why)), ..Step::answer("") }
             }
             (Reply::Unsupported(why), _) => said(format!("hallpass: {why}\n")),
             (Reply::Failed(failure), _) => failed(failure),
