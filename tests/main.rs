@@ -25,6 +25,7 @@ mod autocom_server;
 mod callback;
 #[cfg(unix)]
 mod company;
+#[cfg(unix)]
 mod config;
 #[cfg(target_os = "linux")]
 mod crash;
@@ -91,6 +92,7 @@ mod pats;
 mod portable;
 #[cfg(unix)]
 mod proofs;
+#[cfg(unix)]
 mod providers;
 #[cfg(unix)]
 mod providers_new;
