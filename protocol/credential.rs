@@ -52,6 +52,8 @@ pub struct Credential {
 pub enum Kind {
     /// RFC 6750 access token.
     Bearer,
+    /// RFC 9449 access token: good only beside a proof, which is among the credential's headers as `DPoP`.
+    Dpop,
     /// OpenID Connect id_token.
     IdToken,
     /// Keys of AWS: the value is a JSON object of `AccessKeyId`, `SecretAccessKey` and `SessionToken`.
@@ -99,7 +101,7 @@ impl Credential {
     pub fn access_token(&self) -> Result<&str, Failure> {
         match self.kind {
             Kind::Bearer => self.one_line(),
-            Kind::IdToken | Kind::Aws => {
+            Kind::Dpop | Kind::IdToken | Kind::Aws => {
                 let what = format!("account `{}`: only an access token belongs here", self.account);
                 Err(Failure::new(Exit::Refused, what))
             }

@@ -231,6 +231,23 @@ fn id_tokens_leave_through_two_doors() {
     }
 }
 
+/// A token that is bound to a key is of use only with its proof: only doors that can carry that hand one out.
+#[test]
+fn bound_tokens_leave_with_their_proof() {
+    let headers = vec![("DPoP".to_owned(), "e30.e30.proof".to_owned())];
+    let bound = |_: &Request| {
+        Reply::Pass(Box::new(Credential {
+            kind: Kind::Dpop,
+            headers: headers.clone(),
+            ..Credential::example("canary")
+        }))
+    };
+    let said = QUESTIONS.iter().map(|question| (question.0, asked(question, &bound).said));
+    let with: Vec<_> = said.filter(|(_, said)| said.contains("canary")).collect();
+    assert_eq!(with.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["header", "json"]);
+    assert!(with.iter().all(|(_, said)| said.contains("e30.e30.proof")), "{with:?}");
+}
+
 #[test]
 fn a_tool_that_is_spoken_to_first_and_asks_twice() {
     let line = |host: &str| {

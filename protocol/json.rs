@@ -2,11 +2,14 @@
 //!
 //! ```text
 //! argv   hallpass json get | store | erase
-//! stdin  {"url":"https://git.example.com/x"}        or  {"account":"work"}
+//! stdin  {"url":"https://git.example.com/x"}        or  {"account":"work"}, and perhaps
+//!        {"min_ttl":600,"audience":"reports","resource":"https://api.example.com","scope":"read write"}
 //! stdout {"account":"work","token":"TOKEN","token_type":"Bearer","username":"oauth2","expires_at":1795349999}
 //!        {"error":{"code":4,"message":"...","hint":"..."}}                   (exit code 4)
 //! ```
 //!
+//! A token that is bound to a key (`token_type` `DPoP`) needs `url` and `method`, and `dpop_nonce` where its server gave one;
+//! the proof is among `headers`.
 //! One document each way. `expires_at` is in seconds since the epoch and stands only where the expiry is known.
 //! `store` takes `token`, `username` and `expires_at`; `erase` takes `token`, and then drops only that one.
 //! Unknown fields are skipped; a field that stands twice, and text after the document, are refused.
@@ -16,9 +19,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
+use crate::plain::{is_resource, scopes};
 use crate::secret::{Secret, exposed, exposed_option};
 use crate::talk::{
-    Call, Exit, Failure, Framing, Kept, Kind, Kinds, Protocol, Reply, Request, Step, Target, Then, Verb,
+    Call, Exit, Failure, Framing, Kept, Kind, Kinds, Protocol, Reply, Request, ShownWith, Step, Target, Then, Verb,
 };
 
 /// The generic JSON protocol.
@@ -31,6 +35,10 @@ struct Question {
     account: Option<String>,
     username: Option<String>,
     audience: Option<String>,
+    resource: Option<String>,
+    scope: Option<String>,
+    method: Option<String>,
+    dpop_nonce: Option<String>,
     min_ttl: Option<u64>,
     #[serde(default, with = "exposed_option")]
     token: Option<Secret>,
@@ -86,6 +94,18 @@ impl Protocol for Json {
             (None, None) => Target::Default,
             (Some(_), Some(_)) => return odd("`url` and `account` cannot stand together".into()),
         };
+        if question.resource.as_deref().is_some_and(|resource| !is_resource(resource)) {
+            return odd("`resource` is no absolute URI without a fragment".into());
+        }
+        let scope = question.scope.as_deref().and_then(|scope| scopes(std::iter::once(scope)));
+        if question.scope.is_some() && scope.is_none() {
+            return odd("`scope` names no scope".into());
+        }
+        let shown_with = match (question.method, &question.url) {
+            (Some(method), Some(url)) => Some(ShownWith { method, url: url.clone(), nonce: question.dpop_nonce }),
+            (Some(_), None) => return odd("`method` goes with `url`".into()),
+            (None, _) => None,
+        };
         let verb = match (call.args.first().map(String::as_str), question.token) {
             (Some("store"), Some(secret)) => {
                 let expires_at = question.expires_at;
@@ -98,6 +118,9 @@ impl Protocol for Json {
         Step::ask(Request {
             username: question.username,
             audience: question.audience,
+            resource: question.resource,
+            scope,
+            shown_with,
             min_life: question.min_ttl,
             kinds: Kinds::Access,
             ..Request::new(verb, target)
@@ -121,6 +144,7 @@ pub(crate) fn answer(request: &Request, reply: &Reply) -> Step {
             token: credential.secret.clone(),
             token_type: match credential.kind {
                 Kind::Bearer => "Bearer",
+                Kind::Dpop => "DPoP",
                 Kind::IdToken => "id_token",
                 Kind::Aws => "aws",
             },

@@ -15,7 +15,7 @@
 use serde::Deserialize;
 
 use crate::place::Place;
-use crate::talk::{Call, Credential, Exit, Failure, Kinds, Protocol, Reply, Request, Step, Target, Verb};
+use crate::talk::{Call, Credential, Exit, Failure, Kind, Kinds, Protocol, Reply, Request, Step, Target, Verb};
 use crate::time::rfc3339;
 
 /// kubectl, and everything else that uses client-go.
@@ -114,6 +114,10 @@ fn info(call: &Call<'_>) -> Result<(String, Spec), Failure> {
 
 fn answer(version: &str, credential: &Credential) -> Step {
     let account = &credential.account;
+    if credential.kind == Kind::Dpop {
+        let what = format!("account `{account}`: its token is bound to a key, and kubectl carries no proof");
+        return Step::fail(Failure::new(Exit::Refused, what));
+    }
     if !credential.secret.is_one_line() {
         return Step::fail(Failure::new(
             Exit::Refused,

@@ -36,7 +36,7 @@ pub mod secret;
 pub mod talk;
 pub mod time;
 
-pub use plain::{seconds, target};
+pub use plain::{is_resource, seconds, target};
 
 use talk::Protocol;
 

@@ -187,6 +187,12 @@ pub struct Request {
     pub capabilities: Vec<String>,
     /// The audience or resource the token must be for, when the tool names one.
     pub audience: Option<String>,
+    /// The resource (RFC 8707) it must be for, when the caller says that it is one.
+    pub resource: Option<String>,
+    /// The scopes the token is to be narrowed to, when the caller names them: with a space between, in alphabetical order.
+    pub scope: Option<String>,
+    /// The request that the token is to be shown with, when the caller says: one that is bound to a key needs a proof for it.
+    pub shown_with: Option<ShownWith>,
     /// Seconds of life the credential must have left; `None` is the account's leeway.
     pub min_life: Option<u64>,
     /// Why nobody may be asked to sign in, when the tool itself forbids it; nothing overrides it.
@@ -217,6 +223,9 @@ impl Request {
             challenge: Vec::new(),
             capabilities: Vec::new(),
             audience: None,
+            resource: None,
+            shown_with: None,
+            scope: None,
             min_life: None,
             no_prompt: None,
             patience: None,
@@ -225,6 +234,17 @@ impl Request {
             note: String::new(),
         }
     }
+}
+
+/// A request that shows a token (RFC 9449 4.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownWith {
+    /// As in the request's first line: `GET`.
+    pub method: String,
+    /// As the request has it; a query is not part of the proof.
+    pub url: String,
+    /// What the resource gave in its `DPoP-Nonce`.
+    pub nonce: Option<String>,
 }
 
 /// What the tool wants done.

@@ -8,10 +8,11 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Form;
 use serde::{Deserialize, Serialize};
 
-use crate::flow::Flow;
+use crate::flow::{Flow, Method};
 use crate::paths::set;
 use crate::provider::Provider;
 use crate::trust::Trust;
+use crate::workload::Source;
 
 /// What a hit needs to know: small, because it is read from the route file at every call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub(crate) struct Account {
     pub(crate) tenant_header: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tenant: Option<String>,
+    /// Where this is found, a machine signs in and no person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ci: Option<Box<Source>>,
 }
 
 /// [`Form`], as it is written in files.
@@ -101,18 +105,17 @@ pub(crate) struct Client {
     pub(crate) scope: Vec<String>,
     /// Where anybody may register a client (RFC 7591).
     pub(crate) registration_endpoint: Option<String>,
+    /// Where an authorization request is sent ahead of the browser (RFC 9126), and that it has to be.
+    pub(crate) pushed_authorization_request_endpoint: Option<String>,
+    pub(crate) pushes: bool,
+    /// Its tokens are bound to a key (RFC 9449).
+    pub(crate) dpop: bool,
     /// A command whose output is the token, for `flow = "token"`.
     pub(crate) token_command: Option<Vec<String>>,
-    /// What is exchanged for a token (RFC 8693): another account's token, or what a file or a variable holds.
-    pub(crate) subject_account: Option<String>,
-    pub(crate) subject_token_file: Option<PathBuf>,
-    pub(crate) subject_token_env: Option<String>,
-    pub(crate) subject_token_type: Option<String>,
-    /// Or what the tool brings with its question: then nothing is kept, and nobody gets another's.
-    pub(crate) subject_of_caller: bool,
+    pub(crate) machine: Machine,
     /// RFC 8707.
-    pub(crate) resource: Option<String>,
-    pub(crate) audience: Option<String>,
+    pub(crate) resource: Vec<String>,
+    pub(crate) audience: Vec<String>,
     pub(crate) serves: Vec<String>,
     /// The role at AWS that its id_token may take, and the token service that gives it.
     pub(crate) aws_role_arn: Option<String>,
@@ -136,14 +139,34 @@ pub(crate) struct Client {
     pub(crate) built_in: bool,
 }
 
+/// What a client needs that signs in without a person.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Machine {
+    /// How it proves who it is, where what it has does not say so.
+    pub(crate) method: Option<Method>,
+    /// The key it signs its proofs with, and the name under which the server knows that.
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) key_id: Option<String>,
+    /// Its proofs name the token endpoint and not the issuer.
+    pub(crate) to_token_endpoint: bool,
+    /// What is exchanged for a token (RFC 8693), or asserted (RFC 7523); and who acts for that.
+    pub(crate) subject: Source,
+    pub(crate) actor: Source,
+}
+
 impl Client {
     /// Signs in without a person: nobody needs to be there.
     pub(crate) fn is_unattended(&self) -> bool {
         match self.flow {
-            Flow::ClientCredentials | Flow::TokenExchange => true,
+            Flow::ClientCredentials | Flow::TokenExchange | Flow::JwtBearer => true,
             Flow::Token => self.token_command.is_some(),
             Flow::Auto | Flow::Browser | Flow::Paste | Flow::Device => false,
         }
+    }
+
+    /// What a machine shows of itself here, in words.
+    pub(crate) fn identity(&self) -> Option<String> {
+        self.flow.is_machine().then(|| self.machine.subject.found()).flatten()
     }
 
     /// Seconds that a token lives when its server does not say.
@@ -189,6 +212,7 @@ impl Account {
             api_url: None,
             tenant_header: None,
             tenant: None,
+            ci: None,
         }
     }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::Result;
 use hallpass_protocol::place::Place;
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::talk::{Credential, Exit, Kind, Kinds, Refused, Reply, Request, Target, Verb};
+use hallpass_protocol::talk::{Credential, Exit, Kind, Kinds, Refused, Reply, Request, ShownWith, Target, Verb};
 
 use crate::account::Account;
 use crate::choice::{Choice, Rule};
@@ -22,12 +22,14 @@ use crate::flow::Flow;
 use crate::login::{self, Wishes};
 use crate::logout::{self, Reach};
 use crate::need::{Need, is_refused, no_such_token};
+use crate::oauth::Dpop;
 use crate::paths::Paths;
 use crate::renew::Renewal;
 use crate::shown::shown;
 use crate::store::{self, Stored};
-use crate::token::{Freshness, Session, Token, TokenKind, Wants};
+use crate::token::{Freshness, How, Session, Token, TokenKind, Wants};
 use crate::trade::Trade;
+use crate::workload::Named;
 use crate::{claims, config, kept, routes};
 
 /// Who asks, beside what they ask.
@@ -169,20 +171,21 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let mut need = Need::of(request, account);
     if let Some(session) = exchanged(caller, request, rule, now)? {
         let token = need.token(&session).ok_or_else(|| no_such_token(name, &need))?;
-        return Ok(credential(caller, rule, &session, token, need.wants));
+        return credential(caller, request, rule, &session, token, need.wants);
     }
     let renewal = caller.renewal(rule, now);
     let stored: Option<Stored<Session>> = store::load(&caller.paths.data, name, rule.sealed, store::BACKGROUND)?;
     if let Some(Stored { value: session, .. }) = &stored {
         check_environment(session, account)?;
+        check_who(session, account)?;
         check_place(session, request, name)?;
         if let Some(token) = need.token(session) {
             match (is_refused(request, token), token.freshness(now, need.wants)) {
-                (false, Freshness::Fresh) => return Ok(credential(caller, rule, session, token, need.wants)),
+                (false, Freshness::Fresh) => return credential(caller, request, rule, session, token, need.wants),
                 (false, Freshness::Ageing) => {
                     let renewed = renewal.ahead(&need);
                     let token = renewed.as_ref().and_then(|session| need.token(session)).unwrap_or(token);
-                    return Ok(credential(caller, rule, session, token, need.wants));
+                    return credential(caller, request, rule, session, token, need.wants);
                 }
                 (true, _) => {
                     renewal.brake(session, token)?;
@@ -196,7 +199,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     let session = renewal.renew(&need, request.no_prompt)?;
     check_place(&session, request, name)?;
     match need.token(&session) {
-        Some(token) => Ok(credential(caller, rule, &session, token, need.wants)),
+        Some(token) => credential(caller, request, rule, &session, token, need.wants),
         None => Err(no_such_token(name, &need)),
     }
 }
@@ -206,9 +209,14 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
 fn exchanged(caller: Caller<'_>, request: &Request, rule: &Rule, now: u64) -> Result<Option<Session>> {
     let (Some(subject), name) = (&request.subject, &rule.account.name) else { return Ok(None) };
     let config = config::load(caller.paths)?;
-    let client = config.account(name).map(|(_, client)| client).filter(|client| client.subject_of_caller);
+    let client = config
+        .account(name)
+        .map(|(_, client)| client)
+        .filter(|client| client.machine.subject.named == Some(Named::Caller));
     let Some(client) = client.filter(|client| client.flow == Flow::TokenExchange) else { return Ok(None) };
-    let wishes = Wishes { subject: Some(subject.clone()), tenant: rule.account.tenant.clone(), ..Wishes::default() };
+    let tenant = rule.account.tenant.clone();
+    let purpose = Need::of(request, &rule.account).purpose;
+    let wishes = Wishes { subject: Some(subject.clone()), tenant, purpose, ..Wishes::default() };
     Ok(Some(login::sign_in(name, client, &wishes, now)?.session))
 }
 
@@ -223,6 +231,16 @@ fn check_environment(session: &Session, account: &Account) -> Result<()> {
     Err(fail_hint(Exit::Refused, what, format!("`hallpass login {name}` signs in there instead")))
 }
 
+/// A CI job is not the person who signed in on the same machine.
+fn check_who(session: &Session, account: &Account) -> Result<()> {
+    let Some(found) = account.ci.as_ref().filter(|_| session.how != How::Machine).and_then(|ci| ci.found()) else {
+        return Ok(());
+    };
+    let name = &account.name;
+    let what = format!("account `{name}` is signed in to by a person, and here {found} says who asks");
+    Err(fail_hint(Exit::Refused, what, "give the job a home of its own: `XDG_DATA_HOME=... hallpass ...`"))
+}
+
 /// The places are sealed with the session: a changed configuration shows it to nobody new.
 fn check_place(session: &Session, request: &Request, name: &str) -> Result<()> {
     match &request.target {
@@ -235,22 +253,49 @@ fn check_place(session: &Session, request: &Request, name: &str) -> Result<()> {
     }
 }
 
-fn credential(caller: Caller<'_>, rule: &Rule, session: &Session, token: &Token, wants: Wants) -> Credential {
+fn credential(
+    caller: Caller<'_>,
+    request: &Request,
+    rule: &Rule,
+    session: &Session,
+    token: &Token,
+    wants: Wants,
+) -> Result<Credential> {
     let account = &rule.account;
-    Credential {
+    let mut headers = account.headers(caller.tenant, session.tenant.as_deref());
+    let kind = match (token.kind, &session.dpop_key) {
+        (TokenKind::IdToken, _) => Kind::IdToken,
+        (TokenKind::AccessToken, None) => Kind::Bearer,
+        (TokenKind::AccessToken, Some(key)) => {
+            headers.push(("DPoP".to_owned(), proof(&account.name, request, key, &token.secret)?));
+            Kind::Dpop
+        }
+    };
+    Ok(Credential {
         account: account.name.clone(),
         username: account.username.clone(),
         secret: token.secret.clone(),
-        kind: match token.kind {
-            TokenKind::AccessToken => Kind::Bearer,
-            TokenKind::IdToken => Kind::IdToken,
-        },
+        kind,
         expires_at: token.expires_at.map(|expires_at| expires_at.saturating_sub(token.leeway(wants))),
         id: token.id.clone(),
         form: account.form.into(),
-        headers: account.headers(caller.tenant, session.tenant.as_deref()),
+        headers,
         rule: rule.pattern.clone(),
-    }
+    })
+}
+
+/// That we hold the key of a token, for the one request that shows it.
+fn proof(name: &str, request: &Request, key: &Secret, token: &Secret) -> Result<String> {
+    let Some(ShownWith { method, url, nonce }) = &request.shown_with else {
+        let what = format!("account `{name}`: its token is bound to a key (DPoP), and is good only beside a proof");
+        let hint = "`hallpass header URL --method GET`, or `hallpass json get` with `url` and `method`";
+        return Err(fail_hint(Exit::Refused, what, hint));
+    };
+    let made = Dpop::read(key).and_then(|key| key.proof(method, url, Some(token), nonce.as_deref()));
+    made.map(|proof| proof.expose().to_owned()).ok_or_else(|| {
+        let what = format!("account `{name}`: no proof can be made for that URL with the key of its session");
+        fail_hint(Exit::SignIn, what, format!("`hallpass login {name}`"))
+    })
 }
 
 /// `HALLPASS_TOKEN_WORK`: for the account's places only, never saved and never refreshed.

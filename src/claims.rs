@@ -91,6 +91,20 @@ pub(crate) fn expiry(token: &Secret) -> Option<u64> {
     Some(claims.exp)
 }
 
+/// For whom such a JWT was issued; nobody where it does not say.
+pub(crate) fn audiences(token: &Secret) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Meant {
+        aud: Audience,
+    }
+    let payload = token.expose().split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    match payload.and_then(|payload| serde_json::from_slice(&payload).ok()) {
+        Some(Meant { aud: Audience::One(audience) }) => vec![audience],
+        Some(Meant { aud: Audience::Many(list) }) => list,
+        None => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Claims, expiry};

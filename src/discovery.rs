@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) userinfo_endpoint: Option<String>,
     pub(crate) registration_endpoint: Option<String>,
+    /// Where an authorization request is sent ahead of the browser (RFC 9126), where it has to be.
+    pub(crate) push_to: Option<String>,
     /// It promises `iss` in the authorization response (RFC 9207), so that one without it is not from there.
     pub(crate) says_iss: bool,
 }
@@ -36,6 +38,9 @@ struct Metadata {
     revocation_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
     registration_endpoint: Option<String>,
+    pushed_authorization_request_endpoint: Option<String>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
     code_challenge_methods_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
@@ -44,7 +49,8 @@ struct Metadata {
 /// The server of an account. `all`: more of its endpoints are needed than authorization and token.
 pub(crate) fn server(account: &str, client: &Client, http: &Http, all: bool) -> Result<Server> {
     let more = all && (client.device_authorization_endpoint.is_none() || client.registration_endpoint.is_none());
-    let unknown = client.authorization_endpoint.is_none() || client.token_endpoint.is_none() || more;
+    let pushes = client.pushes && client.pushed_authorization_request_endpoint.is_none();
+    let unknown = client.authorization_endpoint.is_none() || client.token_endpoint.is_none() || more || pushes;
     let found = match &client.issuer {
         Some(issuer) if unknown => metadata(account, issuer, http)?,
         _ => Metadata { issuer: client.issuer.clone().unwrap_or_default(), ..Metadata::default() },
@@ -58,11 +64,18 @@ pub(crate) fn server(account: &str, client: &Client, http: &Http, all: bool) -> 
             format!("account `{account}`: its server knows no PKCE with S256, without which a code can be stolen");
         return Err(fail(Exit::Refused, what));
     }
+    let pushes = client.pushes || found.require_pushed_authorization_requests;
     let choose = |configured: &Option<String>, found: Option<String>| configured.clone().or(found);
     let token_endpoint = choose(&client.token_endpoint, found.token_endpoint).ok_or_else(|| {
         let what = format!("account `{account}` has no token endpoint");
         fail_hint(Exit::Config, what, "set `issuer`, or `authorization_endpoint` and `token_endpoint`")
     })?;
+    let push_to = choose(&client.pushed_authorization_request_endpoint, found.pushed_authorization_request_endpoint);
+    if pushes && push_to.is_none() {
+        let what =
+            format!("account `{account}`: its requests are to be pushed, and its server names no endpoint for that");
+        return Err(fail_hint(Exit::Config, what, "set `pushed_authorization_request_endpoint`"));
+    }
     Ok(Server {
         issuer: found.issuer,
         authorization_endpoint: choose(&client.authorization_endpoint, found.authorization_endpoint),
@@ -74,6 +87,7 @@ pub(crate) fn server(account: &str, client: &Client, http: &Http, all: bool) -> 
         revocation_endpoint: choose(&client.revocation_endpoint, found.revocation_endpoint),
         userinfo_endpoint: choose(&client.userinfo_endpoint, found.userinfo_endpoint),
         registration_endpoint: choose(&client.registration_endpoint, found.registration_endpoint),
+        push_to: push_to.filter(|_| pushes),
         says_iss: found.authorization_response_iss_parameter_supported,
     })
 }
@@ -125,6 +139,7 @@ fn check(account: &str, found: &Metadata) -> Result<()> {
         ("revocation_endpoint", &found.revocation_endpoint),
         ("userinfo_endpoint", &found.userinfo_endpoint),
         ("registration_endpoint", &found.registration_endpoint),
+        ("pushed_authorization_request_endpoint", &found.pushed_authorization_request_endpoint),
     ];
     for (name, endpoint) in endpoints {
         if let Some(Err(why)) = endpoint.as_deref().map(check_endpoint) {

@@ -3,6 +3,7 @@
 //! One real request to the account's server with its token; nothing is refreshed, and nobody is asked to sign in.
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use anyhow::Result;
 use hallpass_protocol::talk::{Exit, Failure};
@@ -62,6 +63,9 @@ fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: O
     let name = &account.name;
     let label = |what: &str| format!("account `{name}`: {what}");
     let mut findings = vec![ports(&label("callback port"), client)];
+    let secrets = [&client.client_secret_file, &client.machine.key_file];
+    let secrets: Vec<_> = secrets.into_iter().flatten().map(|file| (file.as_path(), 0o600)).collect();
+    findings.extend(wide(&secrets));
     let http = match Http::new(&client.trust) {
         Ok(http) => http,
         Err(why) => return vec![trouble(label("ca_file"), failure::of(&why))],
@@ -80,13 +84,36 @@ fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: O
         }
         None => client.userinfo_endpoint.clone(),
     };
+    findings.extend(identity(&label("machine identity"), account, client));
     let check = client.provider.as_ref().and_then(|provider| provider.check_endpoint.clone());
-    findings.push(token(paths, account, check.or(userinfo).as_deref(), &http, tenant));
+    let userinfo = userinfo.filter(|_| !client.flow.is_machine()); // which is for people
+    findings.push(token(paths, account, client, check.or(userinfo).as_deref(), &http, tenant));
     findings
 }
 
+/// What a machine shows of itself. It is not fetched: nothing is signed in to here.
+fn identity(label: &str, account: &Account, client: &Client) -> Option<Finding> {
+    if client.flow.is_machine() && !client.machine.subject.is_empty() {
+        return Some(match client.identity() {
+            Some(identity) => fine(format!("{label}: {identity}")),
+            None => {
+                let what = "what its configuration names is not here";
+                trouble(label, Failure::new(Exit::Config, what).hint("`hallpass get` says what is missing"))
+            }
+        });
+    }
+    account.ci.as_ref().map(|_| fine(format!("{label}: none is found, so a person signs in")))
+}
+
 /// Whether the server takes what would be handed out.
-fn token(paths: &Paths, account: &Account, check: Option<&str>, http: &Http, tenant: Option<&str>) -> Finding {
+fn token(
+    paths: &Paths,
+    account: &Account,
+    client: &Client,
+    check: Option<&str>,
+    http: &Http,
+    tenant: Option<&str>,
+) -> Finding {
     let name = &account.name;
     let label = format!("account `{name}`: token");
     let again = || format!("`hallpass login {name}`");
@@ -97,15 +124,19 @@ fn token(paths: &Paths, account: &Account, check: Option<&str>, http: &Http, ten
         Some((variable, secret)) => (secret, format!("from {variable}"), None),
         None => match broker::look(&paths.data, name, sealed) {
             Err(why) => return trouble(label, failure::of(&why)),
+            Ok(None) if client.is_unattended() => return fine(format!("{label} is had at the first use")),
             Ok(None) => {
                 return trouble(label, Failure::new(Exit::SignIn, "not signed in").hint(again()));
+            }
+            Ok(Some(stored)) if stored.value.dpop_key.is_some() => {
+                return fine(format!("{label} is bound to a key; it is not tried"));
             }
             Ok(Some(stored)) => {
                 let session = stored.value;
                 let access = session.tokens.iter().find(|token| token.kind == TokenKind::AccessToken);
                 match access.filter(|token| token.is_usable(now())) {
                     Some(token) => (token.secret.clone(), "of the session".to_owned(), session.tenant.clone()),
-                    None if session.refresh_token.is_some() => {
+                    None if session.refresh_token.is_some() || client.is_unattended() => {
                         return fine(format!("{label} has expired and is refreshed at the next use"));
                     }
                     None => {
@@ -162,29 +193,35 @@ fn ports(label: &str, client: &Client) -> Finding {
     }
 }
 
-/// Files that others can read or write.
-#[cfg(unix)]
+/// Our own files that others can read or write.
 fn modes(paths: &Paths) -> Vec<Finding> {
-    use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
-    let mode = |path: &Path| path.metadata().ok().map(|found| found.permissions().mode() & 0o777);
-    let wide = |path: &Path, allowed: u32| {
-        let mode = mode(path).filter(|mode| mode & !allowed != 0)?;
-        let what = format!("it has mode {mode:o}: others can read it");
-        let hint = format!("`chmod {allowed:o} {}`", path.display());
-        Some(trouble(format!("`{}`", path.display()), Failure::new(Exit::Store, what).hint(hint)))
-    };
-    let mut findings: Vec<_> = wide(&paths.config, 0o600).into_iter().chain(wide(&paths.data, 0o700)).collect();
     let records = std::fs::read_dir(&paths.data).into_iter().flatten().flatten().map(|entry| entry.path());
-    findings.extend(records.filter(|path| path.is_file()).filter_map(|path| wide(&path, 0o600)));
-    if findings.is_empty() {
+    let records: Vec<_> = records.filter(|path| path.is_file()).collect();
+    let mut ours = vec![(paths.config.as_path(), 0o600), (paths.data.as_path(), 0o700)];
+    ours.extend(records.iter().map(|path| (path.as_path(), 0o600)));
+    let mut findings = wide(&ours);
+    if findings.is_empty() && cfg!(unix) {
         findings.push(fine(format!("nobody else can read `{}`", paths.data.display())));
     }
     findings
 }
 
+/// Those with a wider mode than they may have.
+#[cfg(unix)]
+fn wide(files: &[(&Path, u32)]) -> Vec<Finding> {
+    use std::os::unix::fs::PermissionsExt;
+    let finding = |&(path, allowed): &(&Path, u32)| {
+        let mode = path.metadata().ok()?.permissions().mode() & 0o777;
+        let what = format!("it has mode {mode:o}: others can read it");
+        let hint = format!("`chmod {allowed:o} {}`", path.display());
+        let failure = Failure::new(Exit::Store, what).hint(hint);
+        (mode & !allowed != 0).then(|| trouble(format!("`{}`", path.display()), failure))
+    };
+    files.iter().filter_map(finding).collect()
+}
+
 #[cfg(not(unix))]
-fn modes(_: &Paths) -> Vec<Finding> {
+fn wide(_: &[(&Path, u32)]) -> Vec<Finding> {
     Vec::new()
 }
 

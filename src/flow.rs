@@ -14,4 +14,34 @@ pub(crate) enum Flow {
     Token,
     ClientCredentials,
     TokenExchange,
+    JwtBearer,
+}
+
+impl Flow {
+    /// As the configuration spells it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Browser => "browser",
+            Self::Paste => "paste",
+            Self::Device => "device",
+            Self::Token => "token",
+            Self::ClientCredentials => "client_credentials",
+            Self::TokenExchange => "token_exchange",
+            Self::JwtBearer => "jwt_bearer",
+        }
+    }
+
+    /// Nobody is asked.
+    pub(crate) fn is_machine(self) -> bool {
+        matches!(self, Self::ClientCredentials | Self::TokenExchange | Self::JwtBearer)
+    }
+}
+
+/// How a confidential client proves who it is (RFC 7591 2, `token_endpoint_auth_method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Basic,
+    Post,
+    PrivateKeyJwt,
 }

@@ -51,6 +51,8 @@ pub(crate) struct Answer {
     pub(crate) servers_time: Option<u64>,
     /// For how many seconds the server wants to be left alone.
     pub(crate) retry_after: Option<u64>,
+    /// Its `DPoP-Nonce`, for the next proof.
+    pub(crate) dpop_nonce: Option<String>,
 }
 
 impl Answer {
@@ -93,11 +95,25 @@ impl Http {
         basic: Option<&Secret>,
         form: &[(&str, &str)],
     ) -> std::result::Result<Answer, Unanswered> {
+        self.post_with(url, basic, None, form)
+    }
+
+    /// The same with a proof (RFC 9449).
+    pub(crate) fn post_with(
+        &self,
+        url: &str,
+        basic: Option<&Secret>,
+        dpop: Option<&Secret>,
+        form: &[(&str, &str)],
+    ) -> std::result::Result<Answer, Unanswered> {
         self.each(url, |agent| {
             let mut request =
                 agent.post(url).config().proxy(proxy::of(url)).build().header("Accept", "application/json");
             if let Some(basic) = basic {
                 request = request.header("Authorization", basic.expose());
+            }
+            if let Some(proof) = dpop {
+                request = request.header("DPoP", proof.expose());
             }
             request.send_form(form.iter().copied())
         })
@@ -230,6 +246,7 @@ fn read(
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = header("location").map(host);
     let challenge = header("www-authenticate").map(str::to_owned);
+    let dpop_nonce = header("dpop-nonce").map(str::to_owned);
     let servers_time = header("date").and_then(from_http);
     // A date is meant by the server's clock.
     let until = |date| Some(from_http(date)?.saturating_sub(servers_time.unwrap_or(asked_at)));
@@ -237,7 +254,7 @@ fn read(
     match response.body_mut().with_config().limit(MAX_BODY).read_to_vec() {
         Ok(body) => {
             let body = Zeroizing::new(body);
-            Ok(Answer { status, body, location, challenge, asked_at, servers_time, retry_after })
+            Ok(Answer { status, body, location, challenge, asked_at, servers_time, retry_after, dpop_nonce })
         }
         // A status without its body: what was asked for may have been done.
         Err(why) => Err(Unanswered::Lost(format!("{}: its answer broke off: {why}", host(url)))),

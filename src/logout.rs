@@ -13,7 +13,7 @@ use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::http::Http;
 use crate::lock::{self, Lock, Waited};
-use crate::oauth::{self, Grants};
+use crate::oauth::{Grants, Proof};
 use crate::paths::Paths;
 use crate::routes;
 use crate::shown::shown;
@@ -111,12 +111,14 @@ fn revoke(session: &Session, client: Option<&Client>) -> Result<bool, String> {
     let Some(endpoint) = &session.revocation_endpoint else { return Ok(false) };
     let words = |why: anyhow::Error| why.to_string();
     let http = Http::new(client.map_or(&Trust::default(), |client| &client.trust)).map_err(words)?;
-    let secret = client.map(oauth::client_secret).transpose().map_err(words)?.flatten();
+    let proof = client.map(|client| Proof::of(client, &session.issuer, &session.token_endpoint));
+    let proof = proof.transpose().map_err(words)?.unwrap_or(Proof::None);
     let grants = Grants {
         http: &http,
         token_endpoint: &session.token_endpoint,
         client_id: &session.client_id,
-        secret,
+        proof,
+        dpop: None,
         life: None,
     };
     if let Some(token) = &session.refresh_token {

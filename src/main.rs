@@ -71,6 +71,7 @@ mod trade;
 mod trust;
 mod vault;
 mod why;
+mod workload;
 
 use std::ffi::OsString;
 use std::path::Path;

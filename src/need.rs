@@ -5,7 +5,7 @@ use hallpass_protocol::talk::{Exit, Kinds, Refused, Request};
 use crate::account::{Account, HandOut};
 use crate::failure::fail_hint;
 use crate::shown::shown;
-use crate::token::{Freshness, Session, Token, Wants};
+use crate::token::{Freshness, Purpose, Session, Token, Wants};
 
 /// A token younger than this (seconds) that a server refuses is not stale: the access is.
 pub(crate) const YOUNG: u64 = 60;
@@ -14,7 +14,7 @@ pub(crate) const YOUNG: u64 = 60;
 #[derive(Debug, Clone)]
 pub(crate) struct Need {
     pub(crate) kinds: Kinds,
-    pub(crate) audience: Option<String>,
+    pub(crate) purpose: Purpose,
     pub(crate) prefer_access: bool,
     pub(crate) wants: Wants,
     /// Seconds after which the tool that asks has given up.
@@ -26,13 +26,15 @@ pub(crate) struct Need {
 impl Need {
     /// What a request needs of an account.
     pub(crate) fn of(request: &Request, account: &Account) -> Self {
+        let Request { audience, resource, scope, .. } = request;
+        let purpose = Purpose { audience: audience.clone(), resource: resource.clone(), scope: scope.clone() };
         Self {
-            kinds: match (request.kinds, request.audience.is_some()) {
+            kinds: match (request.kinds, purpose != Purpose::OWN) {
                 // A token for a named audience is an access token: an id_token's audience is its client.
                 (Kinds::Either, true) => Kinds::Access,
                 (kinds, _) => kinds,
             },
-            audience: request.audience.clone(),
+            purpose,
             prefer_access: account.hand_out == HandOut::AccessToken,
             wants: Wants { leeway: account.leeway, min_life: request.min_life, ahead: account.ahead },
             patience: request.patience,
@@ -42,7 +44,7 @@ impl Need {
 
     /// The session's token for this need, good or not.
     pub(crate) fn token<'a>(&self, session: &'a Session) -> Option<&'a Token> {
-        session.token(self.kinds, self.audience.as_deref(), self.prefer_access)
+        session.token(self.kinds, &self.purpose, self.prefer_access)
     }
 
     /// Whether it is good enough to be handed out without more ado.
@@ -72,7 +74,12 @@ pub(crate) fn is_refused(request: &Request, token: &Token) -> bool {
 
 /// The way out when a session has no token of the kind that is needed.
 pub(crate) fn no_such_token(name: &str, need: &Need) -> anyhow::Error {
-    let (what, hint) = match (need.kinds, &need.audience) {
+    let Purpose { audience, resource, scope } = &need.purpose;
+    let (what, hint) = match (need.kinds, audience.as_ref().or(resource.as_ref())) {
+        (_, None) if scope.is_some() => {
+            let scope = shown(scope.as_deref().unwrap_or_default());
+            (format!("no token for the scope `{scope}`"), "was that granted at the sign-in?".to_owned())
+        }
         (_, Some(audience)) => {
             (format!("no token for `{}`", shown(audience)), "does its server know that audience?".to_owned())
         }

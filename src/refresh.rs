@@ -17,8 +17,9 @@ use crate::failure::{self, fail_hint};
 use crate::http::Http;
 use crate::login;
 use crate::need::{Need, YOUNG, no_such_token};
-use crate::oauth::{self, Grant, Grants, Trouble};
+use crate::oauth::{self, Dpop, Grant, Grants, Proof, Trouble};
 use crate::setback;
+use crate::shown::shown;
 use crate::signals::Held;
 use crate::store::{Intent, Shelf, Writer};
 use crate::terminal;
@@ -64,6 +65,7 @@ impl Refresh<'_> {
         let usable = need.usable(&session, now);
         let Some(token) = session.refresh_token.clone() else { return Ok(self.cannot(session, usable)) };
         self.check_endpoint(&session)?;
+        self.check_scope(&session)?;
         if !usable && self.was_of_no_use(&session) {
             return Err(no_such_token(name, need));
         }
@@ -111,16 +113,26 @@ impl Refresh<'_> {
         }
     }
 
+    fn key(self, key: &Secret) -> Result<Dpop> {
+        let what = || format!("account `{}`: the key that its session is bound to cannot be read", self.name);
+        let hint = || format!("`hallpass login {}`", self.name);
+        Dpop::read(key).ok_or_else(|| fail_hint(Exit::SignIn, what(), hint()))
+    }
+
     fn spend<'s>(self, session: &Session, shelf: &'s Shelf, token: &Secret, mut intent: Intent) -> Result<Spent<'s>> {
         let http = Http::new(&self.client.trust)?;
+        let dpop = session.dpop_key.as_ref().map(|key| self.key(key)).transpose()?;
         let grants = Grants {
             http: &http,
             token_endpoint: &session.token_endpoint,
             client_id: &session.client_id,
-            secret: oauth::client_secret(self.client)?,
+            proof: Proof::of(self.client, &session.issuer, &session.token_endpoint)?,
+            dpop: dpop.as_ref(),
             life: self.client.token_life(),
         };
-        let extra = oauth::resource(self.client, self.need.audience.as_deref());
+        let purpose = &self.need.purpose;
+        let mut extra = oauth::resource(self.client, purpose);
+        extra.extend(purpose.scope.as_deref().map(|scope| ("scope", scope)));
         let began = Instant::now();
         loop {
             let writer = shelf.begin(&intent)?;
@@ -158,7 +170,7 @@ impl Refresh<'_> {
         session.generation += 1;
         let old = session.clone();
         let (refresh_token, asked_at) = (grant.refresh_token.clone(), grant.asked_at);
-        if let Err(why) = login::take(&mut session, name, grant, need.audience.as_deref(), None) {
+        if let Err(why) = login::take(&mut session, name, grant, &need.purpose, None) {
             // Whatever else is wrong with the answer: the old refresh token is spent, and this is the new one.
             writer.commit(&Session { refresh_token: refresh_token.or(old.refresh_token.clone()), ..old })?;
             return Err(why);
@@ -223,11 +235,22 @@ impl Refresh<'_> {
         Err(fail_hint(Exit::Refused, what, format!("if you changed it, `hallpass login {}`", self.name)))
     }
 
+    /// What was not granted cannot be had by asking for less (RFC 6749 6), and asking could end the session.
+    fn check_scope(self, session: &Session) -> Result<()> {
+        let beyond = self.need.purpose.scope.as_deref().map(|scope| session.beyond(scope)).unwrap_or_default();
+        if beyond.is_empty() {
+            return Ok(());
+        }
+        let what = format!("account `{}` was not granted the scope `{}`", self.name, shown(&beyond.join(" ")));
+        let hint = format!("add it to its `scope`, then `hallpass login {}`", self.name);
+        Err(fail_hint(Exit::SignIn, what, hint))
+    }
+
     /// A refresh a moment ago brought no token of this kind (some servers give an id_token only at the sign-in):
     /// another would bring none either, for every caller anew.
     fn was_of_no_use(self, session: &Session) -> bool {
         let age = |token: &Token| self.now.abs_diff(token.obtained_at);
-        let others = session.tokens.iter().filter(|token| token.audience == self.need.audience);
+        let others = session.tokens.iter().filter(|token| token.is_for(&self.need.purpose));
         let just_now = others.map(age).min().is_some_and(|newest| newest < YOUNG);
         just_now && self.need.token(session).is_none_or(|token| !token.dead && age(token) >= YOUNG)
     }

@@ -19,13 +19,14 @@ use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
 use crate::lock::{self, Lock, Waited};
+use crate::login::Wishes;
 use crate::need::{Need, YOUNG, no_such_token};
 use crate::paths::Paths;
 use crate::refresh::{Outcome, Refresh};
 use crate::routes;
 use crate::shown::shown;
 use crate::store::{self, Intent, Stored};
-use crate::token::{Freshness, How, Session, Token};
+use crate::token::{Freshness, How, Purpose, Session, Token};
 use crate::{presence, signin};
 
 /// A refresh is one request of at most 20 s, or several that begin within ten; whoever waits longer waits for something
@@ -148,10 +149,17 @@ impl Renewal<'_> {
             let what = format!("{}, and nobody can be asked now: {reason}", why.what);
             return Err(why.with(what).hint(self.way_in(&client)).into());
         }
-        let subject = subject(self.paths, &client, self.command, no_prompt)?;
+        let Brought { subject, actor } = of_accounts(self.paths, &client, self.command, no_prompt)?;
+        let wishes = Wishes {
+            tenant: account.tenant.clone(),
+            subject,
+            actor,
+            purpose: if client.flow.is_machine() { need.purpose.clone() } else { Purpose::OWN },
+            ..Wishes::default()
+        };
         let met = |session: &Session| need.is_met(session, now());
-        let session = signin::lazily(self.paths, account, &client, subject, self.command, met)?;
-        if need.token(&session).is_some() || need.audience.is_none() {
+        let session = signin::lazily(self.paths, account, &client, &wishes, self.command, met)?;
+        if need.token(&session).is_some() || need.purpose == Purpose::OWN {
             return Ok(session);
         }
         // The sign-in gave a token for the account; one for a named audience is bought with the new refresh token.
@@ -264,31 +272,48 @@ impl Renewal<'_> {
     }
 }
 
-/// The token of another account, where this one is had in exchange for it (RFC 8693).
-pub(crate) fn subject(
+/// The tokens of other accounts that a sign-in shows.
+#[derive(Debug, Default)]
+pub(crate) struct Brought {
+    pub(crate) subject: Option<Secret>,
+    pub(crate) actor: Option<Secret>,
+}
+
+/// Those, where an account's token is had in exchange for them (RFC 8693).
+pub(crate) fn of_accounts(
     paths: &Paths,
     client: &Client,
     command: &str,
     no_prompt: Option<&'static str>,
-) -> Result<Option<Secret>> {
-    let Some(name) = client.subject_account.as_deref().filter(|_| client.flow == Flow::TokenExchange) else {
-        return Ok(None);
+) -> Result<Brought> {
+    if client.flow != Flow::TokenExchange {
+        return Ok(Brought::default());
+    }
+    let of = |key: &str, account: &Option<String>| {
+        account.as_deref().map(|name| token_of(paths, key, name, command, no_prompt)).transpose()
     };
+    Ok(Brought {
+        subject: of("subject_account", &client.machine.subject.account)?,
+        actor: of("actor_account", &client.machine.actor.account)?,
+    })
+}
+
+fn token_of(paths: &Paths, key: &str, name: &str, command: &str, no_prompt: Option<&'static str>) -> Result<Secret> {
     let Choice::Account(rule) = routes::find(paths, &Target::Account(name.to_owned()), None, None)? else {
-        return Err(fail(Exit::Config, format!("`subject_account` names `{}`, which is no account", shown(name))));
+        return Err(fail(Exit::Config, format!("`{key}` names `{}`, which is no account", shown(name))));
     };
     if let Some((_, secret)) = rule.account.token_from_environment() {
-        return Ok(Some(secret));
+        return Ok(secret);
     }
     let renewal = Renewal { paths, rule: &rule, command, now: now() };
     if renewal.client()?.flow == Flow::TokenExchange {
-        let what = format!("`subject_account` names `{name}`, whose own token is had by exchange");
+        let what = format!("`{key}` names `{name}`, whose own token is had by exchange");
         return Err(fail_hint(Exit::Config, what, "name the account that somebody signs in to"));
     }
     let need = Need::of(&Request::new(Verb::Get, Target::Default), &rule.account);
     let session = renewal.renew(&need, no_prompt)?;
     match need.token(&session) {
-        Some(token) => Ok(Some(token.secret.clone())),
+        Some(token) => Ok(token.secret.clone()),
         None => Err(no_such_token(name, &need)),
     }
 }

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
-use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +19,7 @@ use crate::lock::{self, HOLDER_BYTES, Lock, Waited};
 use crate::login::{self, Wishes};
 use crate::paths::Paths;
 use crate::store::{self, Kind, Shelf, Stored};
-use crate::token::Session;
+use crate::token::{How, Purpose, Session};
 use crate::{routes, terminal};
 
 /// After a page that was opened and not answered, no tool opens another for this long: an editor that fetches every
@@ -34,6 +33,9 @@ struct Outcome {
     id: String,
     /// `None` while it goes on.
     failed: Option<Words>,
+    /// What the token was to be for: without a person, one is asked for at a time.
+    #[serde(default)]
+    purpose: Purpose,
 }
 
 /// Signs in because a tool needs a token; `met` says whether a session that another process brought will do.
@@ -41,7 +43,7 @@ pub(crate) fn lazily(
     paths: &Paths,
     account: &Account,
     client: &Client,
-    subject: Option<Secret>,
+    wishes: &Wishes,
     command: &str,
     met: impl Fn(&Session) -> bool,
 ) -> Result<Session> {
@@ -67,7 +69,7 @@ pub(crate) fn lazily(
         return Ok(session);
     }
     // Ended while we waited: its words are ours.
-    let ended = read(&path).filter(|outcome| Some(&outcome.id) != before.as_ref());
+    let ended = read(&path).filter(|outcome| Some(&outcome.id) != before.as_ref() && outcome.purpose == wishes.purpose);
     if let Some(words) = ended.and_then(|outcome| outcome.failed) {
         return Err(words.into_failure().into());
     }
@@ -76,9 +78,8 @@ pub(crate) fn lazily(
             format!("account `{name}`: a sign-in page was opened and not answered; no other is opened for {left} s");
         return Err(fail_hint(Exit::SignIn, what, format!("`hallpass login {name}`")));
     }
-    let wishes = Wishes { tenant: account.tenant.clone(), subject, ..Wishes::default() };
     let attended = !client.is_unattended();
-    let outcome = lead(paths, account, client, &wishes, attended, &mut lock, now());
+    let outcome = lead(paths, account, client, wishes, attended, &mut lock, now());
     if outcome.as_ref().is_err_and(|why| why.is::<Unanswered>()) {
         let _ = store::write_small(&mark, b""); // without it the next tool opens a page: a nuisance, no loss
     }
@@ -130,7 +131,7 @@ fn lead(
     now: u64,
 ) -> Result<(Session, Kind)> {
     let id = login::fresh_id();
-    let began = write(lock, &Outcome { id: id.clone(), failed: None });
+    let began = write(lock, &Outcome { id: id.clone(), failed: None, purpose: wishes.purpose.clone() });
     began
         .map_err(|why| fail(Exit::Store, format!("account `{}`: the store cannot be written: {why}", account.name)))?;
     // The key first: a session that cannot be kept must not be begun.
@@ -151,7 +152,8 @@ fn lead(
         });
     if let Err(why) = &ended {
         let failure = failure::of(why);
-        let _ = write(lock, &Outcome { id, failed: Some(Words::from(&failure)) }); // else the next in line leads
+        let outcome = Outcome { id, failed: Some(Words::from(&failure)), purpose: wishes.purpose.clone() };
+        let _ = write(lock, &outcome); // else the next in line leads
     }
     ended
 }
@@ -186,10 +188,33 @@ fn save(paths: &Paths, account: &Account, shelf: &Shelf, session: &mut Session) 
         .find_map(|sealed| store::load::<Session>(&paths.data, name, sealed, store::BACKGROUND).ok().flatten());
     let _key = shelf.hold_key()?;
     // Above all that were ever here, or the new session would pass for one out of a backup.
-    session.generation = old.map_or(0, |old| old.value.generation).max(shelf.seen()).saturating_add(1);
+    session.generation = old.as_ref().map_or(0, |old| old.value.generation).max(shelf.seen()).saturating_add(1);
+    if let Some(old) = old {
+        keep_siblings(session, old.value);
+    }
     shelf.save(session, session.generation)?;
     routes::forget(paths);
     Ok(())
+}
+
+/// Without a person a token is had for one purpose at a time: those for the others stay, if they are of the same client.
+fn keep_siblings(session: &mut Session, old: Session) {
+    let terms = |session: &Session| {
+        let Session { issuer, token_endpoint, client_id, serves, api_url, tenant, .. } = session;
+        [format!("{issuer} {token_endpoint} {client_id} {api_url:?} {tenant:?}"), serves.join(" ")]
+    };
+    if session.dpop_key.is_some()
+        || session.how != How::Machine
+        || old.how != How::Machine
+        || terms(session) != terms(&old)
+    {
+        return;
+    }
+    for token in old.tokens.into_iter().filter(|token| token.is_usable(now())) {
+        if !session.tokens.iter().any(|new| new.replaces(&token)) {
+            session.tokens.push(token);
+        }
+    }
 }
 
 /// `HALLPASS_STORE`, else the account's own.

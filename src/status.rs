@@ -14,7 +14,7 @@ use crate::failure;
 use crate::paths::Paths;
 use crate::shown::{shown, span};
 use crate::store::{self, Kind};
-use crate::token::{Session, Token, TokenKind, masked};
+use crate::token::{How, Session, Token, TokenKind, masked};
 
 /// One account as it stands.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct State {
     variable: Option<String>,
     /// The environment, for an account of a provider.
     api_url: Option<String>,
+    /// What a machine shows of itself here.
+    identity: Option<String>,
 }
 
 /// Every configured account, or the named one.
@@ -44,9 +46,9 @@ pub(crate) fn states(paths: &Paths, named: Option<&str>) -> Result<Vec<State>> {
     };
     let all = config.accounts.into_values().filter(|(account, client)| is_used(account, client));
     Ok(all
-        .map(|(account, client)| (account, client.provider.map(|provider| provider.api_url)))
-        .filter(|(account, _)| named.is_none_or(|named| account.name == named))
-        .map(|(account, api_url)| {
+        .map(|(account, client)| (account, client.identity(), client.provider.map(|provider| provider.api_url)))
+        .filter(|(account, ..)| named.is_none_or(|named| account.name == named))
+        .map(|(account, identity, api_url)| {
             let found = look(&paths.data, &account.name, sealed.contains(&account.name));
             State {
                 is_default: default.as_deref() == Some(&account.name),
@@ -64,6 +66,7 @@ pub(crate) fn states(paths: &Paths, named: Option<&str>) -> Result<Vec<State>> {
                 variable: account.token_from_environment().map(|(variable, _)| variable),
                 account,
                 api_url,
+                identity,
             }
         })
         .collect())
@@ -126,6 +129,9 @@ impl State {
         if let Some(api_url) = &self.api_url {
             line("base URL", api_url.clone());
         }
+        if let Some(identity) = &self.identity {
+            line("shows", format!("{}, for a token of its own", shown(identity)));
+        }
         if let Some(variable) = &self.variable {
             line("token from", format!("{variable}, in place of the session"));
         }
@@ -149,7 +155,7 @@ impl State {
             line("issuer", shown(&session.issuer));
         }
         for token in &session.tokens {
-            line(label(token), format!("{}, {}", masked(&token.secret), life(token)));
+            line(label(token), format!("{}, {}{}", masked(&token.secret), life(token), purpose(token)));
         }
         if let Some(tenant) = self.account.tenant.as_deref().or(session.tenant.as_deref()) {
             line("tenant", shown(tenant));
@@ -158,6 +164,7 @@ impl State {
             "refreshed",
             match session.refresh_token {
                 Some(_) => "by itself, before it expires".to_owned(),
+                None if session.how == How::Machine => "by itself: it signs in anew".to_owned(),
                 None => "never: there is no refresh token".to_owned(),
             },
         );
@@ -179,6 +186,9 @@ impl State {
     /// The same for programs.
     pub(crate) fn json(&self, paths: &Paths) -> Value {
         let mut value = json!({ "account": self.account.name, "default": self.is_default });
+        if let Some(identity) = &self.identity {
+            value["machine_identity"] = identity.clone().into();
+        }
         if let Some(variable) = &self.variable {
             value["token_variable"] = variable.clone().into();
         }
@@ -192,6 +202,9 @@ impl State {
                 #[derive(Serialize)]
                 struct Shown {
                     kind: TokenKind,
+                    audience: Option<String>,
+                    resource: Option<String>,
+                    scope: Option<String>,
                     token: String,
                     expires_at: Option<u64>,
                     refused: bool,
@@ -201,6 +214,9 @@ impl State {
                     .iter()
                     .map(|token| Shown {
                         kind: token.kind,
+                        audience: token.audience.clone(),
+                        resource: token.resource.clone(),
+                        scope: token.scope.clone(),
                         token: masked(&token.secret),
                         expires_at: token.expires_at,
                         refused: token.dead,
@@ -231,6 +247,13 @@ fn label(token: &Token) -> &'static str {
         TokenKind::AccessToken => "access token",
         TokenKind::IdToken => "id token",
     }
+}
+
+/// What it is for, where not for all that the account is.
+fn purpose(token: &Token) -> String {
+    let audience = token.audience.iter().chain(&token.resource).map(|name| format!(", for {}", shown(name)));
+    let scope = token.scope.iter().map(|scope| format!(", scope {}", shown(scope)));
+    audience.chain(scope).collect()
 }
 
 fn life(token: &Token) -> String {

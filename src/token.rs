@@ -36,6 +36,9 @@ pub(crate) struct Session {
     pub(crate) serves: Vec<String>,
     #[serde(default, with = "exposed_option")]
     pub(crate) refresh_token: Option<Secret>,
+    /// The key that its tokens are bound to (RFC 9449).
+    #[serde(default, with = "exposed_option", skip_serializing_if = "Option::is_none")]
+    pub(crate) dpop_key: Option<Secret>,
     /// What was granted, when the server said so.
     #[serde(default)]
     pub(crate) scope: Option<String>,
@@ -91,9 +94,13 @@ impl How {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,
-    /// What it was bought for (RFC 8707 resource, or audience); `None` for the account's own.
+    /// What it was had for, as in [`Purpose`]; nothing for the account's own.
     #[serde(default)]
     pub(crate) audience: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<String>,
     #[serde(with = "exposed")]
     pub(crate) secret: Secret,
     /// A random name, to recognise it when it is refused without saying anything about it.
@@ -106,6 +113,24 @@ pub(crate) struct Token {
     /// A server refused it.
     #[serde(default)]
     pub(crate) dead: bool,
+}
+
+/// For whom and for what a token is to be, where not for all that the account is; a session has one of its own for each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Purpose {
+    #[serde(default)]
+    pub(crate) audience: Option<String>,
+    /// RFC 8707.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    /// Scopes with a space between them, in alphabetical order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<String>,
+}
+
+impl Purpose {
+    /// The account's own.
+    pub(crate) const OWN: Self = Self { audience: None, resource: None, scope: None };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +166,17 @@ pub(crate) struct Wants {
 const CLOCK_SLACK: u64 = 300;
 
 impl Token {
+    /// Whether it was had for this.
+    pub(crate) fn is_for(&self, purpose: &Purpose) -> bool {
+        let Purpose { audience, resource, scope } = purpose;
+        self.audience == *audience && self.resource == *resource && self.scope == *scope
+    }
+
+    /// Whether it takes the place of another.
+    pub(crate) fn replaces(&self, old: &Self) -> bool {
+        (self.kind, &self.audience, &self.resource, &self.scope) == (old.kind, &old.audience, &old.resource, &old.scope)
+    }
+
     /// Seconds of life it had in all; no expiry is no end.
     fn life(&self) -> Option<u64> {
         self.expires_at.map(|expires_at| expires_at.saturating_sub(self.obtained_at))
@@ -185,8 +221,8 @@ impl Token {
 impl Session {
     /// The token of the kinds a door may hand out. Never another kind in its place: an id_token shown where an
     /// access token belongs could be replayed by the place it was shown to.
-    pub(crate) fn token(&self, kinds: Kinds, audience: Option<&str>, prefer_access: bool) -> Option<&Token> {
-        let find = |kind| self.tokens.iter().find(|token| token.kind == kind && token.audience.as_deref() == audience);
+    pub(crate) fn token(&self, kinds: Kinds, purpose: &Purpose, prefer_access: bool) -> Option<&Token> {
+        let find = |kind| self.tokens.iter().find(|token| token.kind == kind && token.is_for(purpose));
         match kinds {
             Kinds::Access | Kinds::Vault => find(TokenKind::AccessToken),
             Kinds::Id | Kinds::Aws => find(TokenKind::IdToken),
@@ -202,6 +238,12 @@ impl Session {
         // Whether there is a refresh token says more than whether this one is repeated.
         let wanted = wanted.iter().map(String::as_str).filter(|scope| *scope != "offline_access");
         wanted.filter(|scope| !is_granted(scope)).collect()
+    }
+
+    /// Those of the scopes in a text that were not granted.
+    pub(crate) fn beyond(&self, scope: &str) -> Vec<String> {
+        let wanted: Vec<_> = scope.split(' ').map(str::to_owned).collect();
+        self.missing_scopes(&wanted).into_iter().map(str::to_owned).collect()
     }
 
     fn has_id_token(&self) -> bool {
@@ -241,6 +283,8 @@ mod tests {
         Token {
             kind: TokenKind::AccessToken,
             audience: None,
+            resource: None,
+            scope: None,
             secret: Secret::new("AT"),
             id: String::new(),
             obtained_at,

@@ -159,6 +159,7 @@ mod tests {
             asked_at: 1_000,
             servers_time: None,
             retry_after: None,
+            dpop_nonce: None,
         }
     }
 

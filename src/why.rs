@@ -74,6 +74,12 @@ fn sources(paths: &Paths, config: &Config, rule: &Rule, flag: Option<&str>) -> R
     if let Some((id, from)) = client.and_then(|client| login::client_id(client, None)) {
         lines.push(format!("  signs in as client `{}`, {from}", shown(&id)));
     }
+    if let Some(client) = client.filter(|client| client.flow.is_machine()) {
+        let shows = client.identity().map_or(String::new(), |identity| format!(", shows {}", shown(&identity)));
+        lines.push(format!("  needs nobody: {}{shows}", client.flow.words()));
+    } else if account.ci.is_some() {
+        lines.push("  is signed in to by a person: what its `ci` names is not here".to_owned());
+    }
     if account.tenant_header.is_some() {
         let stored = broker::look(&paths.data, &account.name, rule.sealed).ok().flatten();
         let signed_in = stored.and_then(|stored| stored.value.tenant);

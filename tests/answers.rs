@@ -26,6 +26,8 @@ pub enum At {
     DevicePage,
     /// Where anybody registers a client (RFC 7591).
     Register,
+    /// Where authorization requests are pushed (RFC 9126).
+    Push,
     /// `/mcp`, a resource behind this server, and what it says of itself (RFC 9728).
     Mcp,
     McpMetadata,
@@ -48,6 +50,9 @@ pub enum Fault {
     TokenWithNewline,
     TokenOfAnotherType,
     NoAccessToken,
+    /// A token that is bound to no key, and one that is, whatever was asked for.
+    Bearer,
+    Bound,
     /// The server's clock is off by so many seconds: its Date, and what its id_tokens say.
     Clock(i64),
     MissingExpiresIn,
@@ -70,6 +75,8 @@ pub struct Call {
     pub bearer: Option<String>,
     /// The credentials of a client with a secret.
     pub basic: Option<String>,
+    /// Its proof (RFC 9449).
+    pub dpop: Option<String>,
     /// A JSON body.
     pub json: Value,
     pub when: Instant,
@@ -88,6 +95,10 @@ pub struct Book {
     pub promises_iss: bool,
     /// The redirect URIs of clients that registered themselves; `None`: nobody may.
     pub registered: Option<Vec<Value>>,
+    /// Requests that were pushed, until a browser names them; `None`: none are taken.
+    pub pushed: Option<HashMap<String, Vec<(String, String)>>>,
+    /// Whether a browser must name one.
+    pub requires_push: bool,
     /// Whether the resource's metadata is where its address alone leads.
     pub well_known_resource: bool,
     pub latency: Duration,
@@ -145,6 +156,7 @@ impl Book {
                 },
                 At::Device | At::DevicePage => self.device(call),
                 At::Register => self.register(call),
+                At::Push => self.push(call),
                 At::Mcp => match &call.bearer {
                     Some(token) if self.grants.live(token) => json_answer(200, &json!({"hello": "there"})),
                     _ => {
@@ -189,6 +201,10 @@ impl Book {
         if self.registered.is_some() {
             metadata["registration_endpoint"] = json!(format!("{issuer}/register"));
         }
+        if self.pushed.is_some() {
+            metadata["pushed_authorization_request_endpoint"] = json!(format!("{issuer}/par"));
+            metadata["require_pushed_authorization_requests"] = json!(self.requires_push);
+        }
         if let Some(device) = &self.device {
             metadata["device_authorization_endpoint"] = json!(format!("{issuer}/device/authorize"));
             metadata["grant_types_supported"].as_array_mut().unwrap().push(json!(device_grants::GRANT));
@@ -205,14 +221,29 @@ impl Book {
     }
 
     fn authorize(&mut self, call: &Call, fault: &Option<Fault>) -> Answer {
-        let code = match self.grants.authorize(&call.form) {
+        let mut form = call.form.clone();
+        if let Some(name) = field(&call.form, "request_uri") {
+            let named = self.pushed.as_mut().and_then(|pushed| pushed.remove(name));
+            let fits = named.filter(|named| field(named, "client_id") == field(&call.form, "client_id"));
+            match fits.filter(|_| call.form.len() == 2) {
+                Some(named) => form = named,
+                None => {
+                    self.complaints.push("authorize: a request_uri that is not (or no longer) known".into());
+                    return Answer::Say(400, Vec::new(), String::new());
+                }
+            }
+        } else if self.requires_push {
+            self.complaints.push("authorize: a request that was not pushed".into());
+            return Answer::Say(400, Vec::new(), String::new());
+        }
+        let code = match self.grants.authorize(&form) {
             Ok(code) => code,
             Err(why) => {
                 self.complaints.push(format!("authorize: {why}"));
                 return Answer::Say(400, Vec::new(), why);
             }
         };
-        let state = field(&call.form, "state").unwrap_or("");
+        let state = field(&form, "state").unwrap_or("");
         let state = if matches!(fault, Some(Fault::WrongState)) { "not-the-state-you-sent-at-all" } else { state };
         let outcome = match fault {
             Some(Fault::Deny) => "error=access_denied&error_description=no+<script>alert(1)</script>".to_owned(),
@@ -223,7 +254,7 @@ impl Book {
             Some(Fault::WrongIss) => format!("&iss={}", encode("https://other.example.com")),
             _ => format!("&iss={}", encode(&self.grants.issuer)),
         };
-        let target = field(&call.form, "redirect_uri").unwrap_or("");
+        let target = field(&form, "redirect_uri").unwrap_or("");
         let location = format!("{target}?{outcome}&state={}{iss}", encode(state));
         Answer::Say(302, vec![("Location", location)], String::new())
     }
@@ -234,6 +265,18 @@ impl Book {
         let mut client = call.json.clone();
         client["client_id"] = json!(format!("registered-{}", registered.len()));
         json_answer(201, &client)
+    }
+
+    fn push(&mut self, call: &Call) -> Answer {
+        let name = format!("urn:ietf:params:oauth:request_uri:{}", self.grants.secret());
+        let Some(pushed) = &mut self.pushed else { return Answer::Say(404, Vec::new(), String::new()) };
+        let mut keys: Vec<_> = call.form.iter().map(|(key, _)| key).collect();
+        keys.sort();
+        if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+            self.complaints.push("push: a parameter came twice".into());
+        }
+        pushed.insert(name.clone(), call.form.clone());
+        json_answer(201, &json!({ "request_uri": name, "expires_in": 60 }))
     }
 
     fn device(&mut self, call: &Call) -> Answer {
@@ -268,12 +311,17 @@ impl Book {
         };
         let refresh = field(&call.form, "grant_type") == Some("refresh_token");
         let fields = tokens.as_object_mut().unwrap();
+        if call.dpop.is_some() {
+            fields.insert("token_type".into(), json!("DPoP"));
+        }
         match fault {
             Some(Fault::TokenWithNewline) => {
                 let token = format!("{}\nhost=evil.example", fields["access_token"].as_str().unwrap());
                 fields.insert("access_token".into(), json!(token));
             }
             Some(Fault::TokenOfAnotherType) => drop(fields.insert("token_type".into(), json!("mac"))),
+            Some(Fault::Bearer) => drop(fields.insert("token_type".into(), json!("Bearer"))),
+            Some(Fault::Bound) => drop(fields.insert("token_type".into(), json!("DPoP"))),
             Some(Fault::NoAccessToken) => drop(fields.remove("access_token")),
             Some(Fault::Clock(off)) => {
                 if let Some(token) = fields.get("id_token").and_then(Value::as_str) {

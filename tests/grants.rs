@@ -169,8 +169,18 @@ impl Grants {
             Some("client_credentials") => Ok(self.derived(field(form, "scope").unwrap_or("all"))),
             Some("urn:ietf:params:oauth:grant-type:token-exchange") => {
                 let subject = field(form, "subject_token").unwrap_or("");
-                if !self.live(subject) || field(form, "subject_token_type").is_none() {
+                let actor = field(form, "actor_token");
+                let is_odd = |token: &str, kind: &str| !self.live(token) || field(form, kind).is_none();
+                if is_odd(subject, "subject_token_type") || actor.is_some_and(|it| is_odd(it, "actor_token_type")) {
                     return Err("invalid_request");
+                }
+                let mut answer = self.derived(field(form, "scope").unwrap_or("all"));
+                answer["issued_token_type"] = json!("urn:ietf:params:oauth:token-type:access_token");
+                Ok(answer)
+            }
+            Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
+                if !self.live(field(form, "assertion").unwrap_or("")) {
+                    return Err("invalid_grant");
                 }
                 Ok(self.derived(field(form, "scope").unwrap_or("all")))
             }

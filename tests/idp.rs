@@ -23,6 +23,8 @@ pub struct Builder {
     promises_iss: bool,
     device: Option<Device>,
     registers: bool,
+    pushed: bool,
+    requires_push: bool,
     well_known_resource: bool,
     under: &'static str,
     paths: &'static [(&'static str, At)],
@@ -70,6 +72,11 @@ impl Builder {
         self.registers = true;
         self
     }
+    /// A server where authorization requests can be pushed, or have to be.
+    pub fn pushed(mut self, required: bool) -> Self {
+        (self.pushed, self.requires_push) = (true, required);
+        self
+    }
     /// Its resource `/mcp` names its metadata in the challenge alone.
     pub fn resource_by_challenge(mut self) -> Self {
         self.well_known_resource = false;
@@ -108,6 +115,8 @@ impl Builder {
             held: Vec::new(),
             promises_iss: self.promises_iss,
             registered: self.registers.then(Vec::new),
+            pushed: self.pushed.then(HashMap::new),
+            requires_push: self.requires_push,
             well_known_resource: self.well_known_resource,
             latency: self.latency,
             under: self.under.trim_end_matches('/'),
@@ -146,6 +155,8 @@ impl Idp {
             promises_iss: true,
             device: None,
             registers: false,
+            pushed: false,
+            requires_push: false,
             well_known_resource: true,
             under: "",
             paths: &[],
@@ -263,6 +274,7 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
         "/device/authorize" => At::Device,
         "/device" => At::DevicePage,
         "/register" => At::Register,
+        "/par" => At::Push,
         "/mcp" | "/mcp/tools" => At::Mcp,
         "/.well-known/oauth-protected-resource/mcp" if book.lock().unwrap().well_known_resource => At::McpMetadata,
         "/.well-known/oauth-protected-resource/here" => At::McpMetadata,
@@ -277,11 +289,12 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
     let authorization = request.headers().iter().find(|h| h.field.equiv("Authorization"));
     let bearer = authorization.and_then(|h| h.value.as_str().strip_prefix("Bearer ").map(str::to_owned));
     let basic = authorization.and_then(|h| h.value.as_str().strip_prefix("Basic ").map(str::to_owned));
+    let dpop = request.headers().iter().find(|h| h.field.equiv("DPoP")).map(|h| h.value.to_string());
     let json = serde_json::from_str(&body).unwrap_or_default();
     let latency = book.lock().unwrap().latency;
     let (answer, peer): (Answer, Option<SocketAddr>) = {
         let mut book = book.lock().unwrap();
-        let call = Call { at, form, bearer, basic, json, when: Instant::now() };
+        let call = Call { at, form, bearer, basic, dpop, json, when: Instant::now() };
         book.calls.push(call.clone());
         let fault = book.once.get_mut(&at).and_then(VecDeque::pop_front).or_else(|| book.always.get(&at).cloned());
         (book.answer(&call, fault), request.remote_addr().copied())

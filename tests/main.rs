@@ -25,6 +25,7 @@ mod autocom_server;
 mod callback;
 #[cfg(unix)]
 mod company;
+#[cfg(unix)]
 mod config;
 #[cfg(target_os = "linux")]
 mod crash;
@@ -40,6 +41,8 @@ mod device_grants;
 mod device_odd;
 #[cfg(target_os = "linux")]
 mod device_terminal;
+#[cfg(unix)]
+mod dpop;
 #[cfg(target_os = "linux")]
 mod exec;
 #[cfg(unix)]
@@ -56,6 +59,8 @@ mod git_places;
 mod grants;
 #[cfg(target_os = "linux")]
 mod hit;
+#[cfg(unix)]
+mod identities;
 #[cfg(unix)]
 mod idp;
 #[cfg(target_os = "linux")]
@@ -78,15 +83,21 @@ mod machine;
 mod mcp;
 #[cfg(target_os = "linux")]
 mod model;
+#[cfg(unix)]
+mod narrow;
 #[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]
 mod pats;
 mod portable;
 #[cfg(unix)]
+mod proofs;
+#[cfg(unix)]
 mod providers;
 #[cfg(unix)]
 mod providers_new;
+#[cfg(unix)]
+mod pushed;
 #[cfg(unix)]
 mod record;
 #[cfg(unix)]

@@ -1,8 +1,10 @@
 // An authorization server for the checks: npm `oidc-provider` on 127.0.0.1, with a person who always says yes.
 //
 //   node authorization-server.mjs --modules DIR [--access-token-ttl 3600] [--token-delay 0] [--pages]
+//       [--machine-keys FILE --trusted-issuer URL]
 //
 // With `--pages` it asks on the package's own pages, for a browser with somebody in front of it.
+// With `--machine-keys` it knows machines too (machines.mjs), and resources under https://api.example.com.
 // The first line on stdout is `port N`. Refresh tokens rotate at every use, and a replayed one ends the whole grant,
 // so a client that refreshes twice at once loses its session here as it would in the field.
 // Two routes of our own: `GET /stats/NAME` answers how often something was asked for (token, authorize, device,
@@ -14,6 +16,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { machineClients, machineGrants } from './machines.mjs';
 
 const { values: args } = parseArgs({
   options: {
@@ -21,10 +24,12 @@ const { values: args } = parseArgs({
     'access-token-ttl': { type: 'string', default: '3600' },
     'token-delay': { type: 'string', default: '0' },
     pages: { type: 'boolean', default: false },
+    'machine-keys': { type: 'string' },
+    'trusted-issuer': { type: 'string' },
   },
 });
 const entry = resolve(join(args.modules, 'node_modules', 'oidc-provider', 'lib', 'index.js'));
-const { default: Provider } = await import(pathToFileURL(entry));
+const { default: Provider, errors: { InvalidTarget } } = await import(pathToFileURL(entry));
 
 const ttl = Number(args['access-token-ttl']);
 const day = 24 * 60 * 60;
@@ -35,6 +40,14 @@ const counted = {
   '/device/auth': 'device',
   '/token/introspection': 'introspection',
   '/token/revocation': 'revocation',
+};
+
+const resources = {
+  enabled: true,
+  getResourceServerInfo: (_ctx, resource) => {
+    if (!resource.startsWith('https://api.example.com/')) throw new InvalidTarget('unknown resource');
+    return { scope: 'read write', audience: resource, accessTokenFormat: 'opaque' };
+  },
 };
 
 function configuration() {
@@ -58,6 +71,7 @@ function configuration() {
         response_types: ['code'],
       },
       { client_id: 'rs', client_secret: 'rs-secret', redirect_uris: [], grant_types: [], response_types: [] }, // introspects
+      ...(args['machine-keys'] ? machineClients(args['machine-keys']) : []),
     ],
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'check' }] },
     cookies: { keys: [randomBytes(16).toString('hex')] },
@@ -66,7 +80,12 @@ function configuration() {
       deviceFlow: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },
+      ...(args['machine-keys'] && { clientCredentials: { enabled: true }, resourceIndicators: resources }),
+      // Whoever comes with a proof needs a nonce in it.
+      ...(args['machine-keys'] && { dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true } }),
     },
+    extraTokenClaims: (ctx) => ctx.names,
+    ...(args['machine-keys'] && { scopes: ['openid', 'offline_access', 'read', 'write'] }),
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id, name: 'Alice', email: 'alice@example.com' }) }),
     // This server drops `offline_access` unless the request says prompt=consent; the checks want a session either way.
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -85,6 +104,9 @@ async function interact(provider, req, res) {
   const grant = (grantId && await provider.Grant.find(grantId))
     || new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
   if (prompt.details.missingOIDCScope) grant.addOIDCScope(prompt.details.missingOIDCScope.join(' '));
+  for (const [resource, scopes] of Object.entries(prompt.details.missingResourceScopes ?? {})) {
+    grant.addResourceScope(resource, scopes.join(' '));
+  }
   if (prompt.details.missingOIDCClaims) grant.addOIDCClaims(prompt.details.missingOIDCClaims);
   const consent = { grantId: await grant.save() };
   return provider.interactionFinished(req, res, { consent }, { mergeWithLastSubmission: true });
@@ -121,9 +143,10 @@ const server = createServer(async (req, res) => {
     res.end();
   }
 });
-server.listen(0, '127.0.0.1', () => {
+server.listen(0, '127.0.0.1', async () => {
   const { port } = server.address();
   provider = new Provider(`http://127.0.0.1:${port}`, configuration());
+  if (args['trusted-issuer']) await machineGrants(provider, args.modules, args['trusted-issuer']);
   callback = provider.callback();
   console.log(`port ${port}`);
 });

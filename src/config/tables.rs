@@ -6,6 +6,7 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 use toml_edit::{Document, Item, Table};
 
+use super::machine;
 use super::values::Values;
 use super::words::{Config, Keep};
 use crate::account::{Account, Client, HandOut, Interactive, Spelling, StoreWish, is_name, is_slug, token_variable};
@@ -27,6 +28,9 @@ const KEYS: &[&str] = &[
     "revocation_endpoint",
     "userinfo_endpoint",
     "registration_endpoint",
+    "pushed_authorization_request_endpoint",
+    "require_pushed_authorization_requests",
+    "dpop_bound_access_tokens",
     "client_id",
     "client_secret_file",
     "scope",
@@ -38,11 +42,6 @@ const KEYS: &[&str] = &[
     "authorization",
     "flow",
     "token_command",
-    "subject_account",
-    "subject_token",
-    "subject_token_file",
-    "subject_token_env",
-    "subject_token_type",
     "redirect_uri",
     "redirect_ports",
     "ca_file",
@@ -162,7 +161,7 @@ impl Tables<'_> {
     }
 
     fn account(&self, name: &str, table: &Table) -> Result<(Account, Client)> {
-        self.0.known(table, KEYS, &format!(" of account `{name}`"))?;
+        self.0.known(table, &[KEYS, machine::KEYS, &["ci"]].concat(), &format!(" of account `{name}`"))?;
         let named = |key: &str| table.get(key).map(|item| self.0.string(key, item)).transpose();
         let api_url = match table.get("api_url") {
             Some(item) => Some(self.0.endpoint("api_url", item)?),
@@ -174,7 +173,7 @@ impl Tables<'_> {
             }
             let mut account = (Account::new(name), Client { timeout: 300, ..Client::default() });
             self.fill(table, &mut account)?;
-            return Ok(account);
+            return machine::in_ci(&self.0, name, table, account, |table, account| self.fill(table, account));
         };
         let error = |why: anyhow::Error| self.0.error(table.get("provider").and_then(Item::span), why.to_string());
         let row = provider::row(&provider, api_url.as_deref()).map_err(error)?.ok_or_else(|| {
@@ -189,7 +188,7 @@ impl Tables<'_> {
         }
         let mut account = from_row(name, row)?;
         self.fill(table, &mut account)?;
-        Ok(account)
+        machine::in_ci(&self.0, name, table, account, |table, account| self.fill(table, account))
     }
 
     /// Sets what a table says.
@@ -213,17 +212,17 @@ impl Tables<'_> {
                 "revocation_endpoint" => client.revocation_endpoint = Some(self.0.endpoint(key, item)?),
                 "userinfo_endpoint" => client.userinfo_endpoint = Some(self.0.endpoint(key, item)?),
                 "registration_endpoint" => client.registration_endpoint = Some(self.0.endpoint(key, item)?),
+                "pushed_authorization_request_endpoint" => {
+                    client.pushed_authorization_request_endpoint = Some(self.0.endpoint(key, item)?);
+                }
+                "require_pushed_authorization_requests" => client.pushes = self.0.yes(key, item)?,
+                "dpop_bound_access_tokens" => client.dpop = self.0.yes(key, item)?,
                 "token_command" => client.token_command = Some(self.0.strings(key, item)?),
-                "subject_account" => client.subject_account = Some(self.0.string(key, item)?),
-                "subject_token" => client.subject_of_caller = self.0.choice(key, item, &[("caller", true)])?,
-                "subject_token_file" => client.subject_token_file = Some(self.0.file(key, item)?),
-                "subject_token_env" => client.subject_token_env = Some(self.0.string(key, item)?),
-                "subject_token_type" => client.subject_token_type = Some(self.0.string(key, item)?),
                 "client_id" => client.client_id = Some(self.0.string(key, item)?),
                 "client_secret_file" => client.client_secret_file = Some(self.0.file(key, item)?),
                 "scope" => client.scope = self.0.strings(key, item)?,
-                "resource" => client.resource = Some(self.0.string(key, item)?),
-                "audience" => client.audience = Some(self.0.string(key, item)?),
+                "resource" => client.resource = self.0.resources(key, item)?,
+                "audience" => client.audience = self.0.one_or_more(key, item)?,
                 "serves" => client.serves = self.0.serves(key, item)?,
                 "username" => {
                     account.username = self.0.string(key, item)?;
@@ -254,6 +253,7 @@ impl Tables<'_> {
                         ("token", Flow::Token),
                         ("client_credentials", Flow::ClientCredentials),
                         ("token_exchange", Flow::TokenExchange),
+                        ("jwt_bearer", Flow::JwtBearer),
                     ];
                     client.flow = self.0.choice(key, item, &words)?;
                 }
@@ -283,6 +283,8 @@ impl Tables<'_> {
                 "vault_mount" => client.vault_mount = Some(self.0.path(key, item)?),
                 "vault_role" => client.vault_role = Some(self.0.string(key, item)?),
                 "vault_namespace" => client.vault_namespace = Some(self.0.path(key, item)?),
+                "ci" => {} // said anew below
+                _ if machine::set(&self.0, &mut client.machine, key, item)? => {}
                 _ => return Err(fail(Exit::Bug, format!("the key `{key}` is known and not read"))),
             }
         }

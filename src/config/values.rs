@@ -52,6 +52,27 @@ impl Values<'_> {
             .collect()
     }
 
+    pub(super) fn yes(&self, key: &str, item: &Item) -> Result<bool> {
+        item.as_bool().ok_or_else(|| self.error(item.span(), format!("`{key}` is neither true nor false")))
+    }
+
+    /// A text, or a list of them.
+    pub(super) fn one_or_more(&self, key: &str, item: &Item) -> Result<Vec<String>> {
+        if item.is_array() { self.strings(key, item) } else { Ok(vec![self.string(key, item)?]) }
+    }
+
+    /// Absolute, and without a fragment (RFC 8707 2).
+    pub(super) fn resources(&self, key: &str, item: &Item) -> Result<Vec<String>> {
+        let list = self.one_or_more(key, item)?;
+        match list.iter().find(|text| !hallpass_protocol::is_resource(text)) {
+            None => Ok(list),
+            Some(odd) => {
+                let what = format!("`{key}`: `{}` is no absolute URI without a fragment", shown(odd));
+                Err(self.error(item.span(), what))
+            }
+        }
+    }
+
     pub(super) fn serves(&self, key: &str, item: &Item) -> Result<Vec<String>> {
         let list = self.strings(key, item)?;
         for entry in &list {

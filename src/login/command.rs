@@ -1,4 +1,4 @@
-//! A token from a command of the person's: a password manager, a keychain's own program
+//! A token from a command: a password manager, a keychain's own program, a CI service's agent
 //!
 //! Started without a shell, with nothing of ours but the environment; its stdout is the token, on one line.
 
@@ -16,12 +16,11 @@ use crate::failure::{fail, fail_hint};
 use crate::opener::program;
 use crate::shown::shown;
 
-/// Runs it and takes what it says.
-pub(super) fn output(account: &str, words: &[String], until: Instant) -> Result<Secret> {
+/// Runs it and takes what it says. `what`: whose command it is, in words; `next`: what to do when it fails.
+pub(super) fn output(what: &str, words: &[String], until: Instant, next: &str) -> Result<Secret> {
     let (name, args) = words.split_first().map_or(("", &[][..]), |(name, args)| (name.as_str(), args));
-    let about = |what: String| format!("account `{account}`: its `token_command` `{}` {what}", shown(name));
-    let next = format!("try it by hand, or pipe a token to `hallpass login {account} --token-stdin`");
-    let failed = |what: String| fail_hint(Exit::SignIn, about(what), next.clone());
+    let about = |how: String| format!("{what} `{}` {how}", shown(name));
+    let failed = |how: String| fail_hint(Exit::SignIn, about(how), next);
     let path = if name.starts_with('/') { Some(name.into()) } else { program(name) };
     let path = path.ok_or_else(|| fail(Exit::Config, about("is not on PATH".to_owned())))?;
     let child = Command::new(path).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();

@@ -15,6 +15,7 @@ use crate::opener::{launchers, start};
 use crate::shown::{printable, span};
 use crate::signals::Held;
 use crate::terminal::{self, say};
+use crate::token::Purpose;
 
 /// RFC 8628 3.5: what each `slow_down` adds, for good.
 const SLOWER: u64 = 5;
@@ -27,7 +28,7 @@ pub(super) fn grant(attempt: &Attempt<'_>) -> Result<(Grant, Held)> {
         fail_hint(Exit::Config, what, format!("`hallpass login {name}` signs in through the browser"))
     })?;
     let grants = attempt.grants()?;
-    let extra = oauth::resource(attempt.client, None);
+    let extra = oauth::resource(attempt.client, &Purpose::OWN);
     let code = grants.device(endpoint, &attempt.client.scope, &extra).map_err(|trouble| attempt.no_token(trouble))?;
     let until = attempt.until.min(Instant::now() + Duration::from_secs(code.expires_in));
     show(attempt, &code, until)?;

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 mod client;
 mod command;
 mod device;
+mod identity;
 pub(crate) mod listener;
 mod machine;
 pub(crate) mod pages;
@@ -11,6 +12,7 @@ mod paste;
 mod profile;
 mod response;
 mod road;
+mod subject;
 mod taken;
 mod token;
 
@@ -23,14 +25,14 @@ use hallpass_protocol::talk::Exit;
 
 use crate::account::Client;
 use crate::discovery::{self, Server};
-use crate::failure::fail_hint;
+use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
 use crate::http::Http;
-use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Trouble};
+use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof, Trouble};
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::terminal;
-use crate::token::{How, Session};
+use crate::token::{How, Purpose, Session};
 pub(crate) use client::{client_id, needs_table, no_client};
 use listener::{Callback, Listener};
 use pages::Page;
@@ -54,6 +56,10 @@ pub(crate) struct Wishes {
     pub(crate) token: Option<Secret>,
     /// The token that is exchanged for another (RFC 8693), of the account that is configured for it.
     pub(crate) subject: Option<Secret>,
+    /// The same for the token of who acts for that.
+    pub(crate) actor: Option<Secret>,
+    /// What the token is for, where nobody is asked.
+    pub(crate) purpose: Purpose,
     /// Writes the page's address where it was asked for.
     pub(crate) url_to: fn(&str),
 }
@@ -68,6 +74,8 @@ impl Default for Wishes {
             client_id: None,
             token: None,
             subject: None,
+            actor: None,
+            purpose: Purpose::OWN,
             url_to: terminal::line,
         }
     }
@@ -107,6 +115,8 @@ struct Attempt<'a> {
     client_id: OnceCell<String>,
     http: Http,
     server: Option<Server>,
+    /// The key that the new session's tokens are bound to.
+    dpop: Option<Dpop>,
     until: Instant,
 }
 
@@ -121,10 +131,18 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         client_id: client_id.unwrap_or_default(),
         http: Http::new(&client.trust)?,
         server: None,
+        dpop: None,
         until: browser::until(client.timeout),
     };
+    if flow.is_machine() {
+        attempt.client_id.get_or_init(String::new); // what is shown may be all the server wants; it registers nobody
+    }
     if flow == Flow::Token {
         return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });
+    }
+    if client.dpop {
+        let what = || format!("account `{account}`: there are no random bytes for a key");
+        attempt.dpop = Some(Dpop::generate().ok_or_else(|| fail(Exit::Store, what()))?);
     }
     let all = flow == Flow::Device || attempt.client_id.get().is_none();
     attempt.server = Some(discovery::server(account, client, &attempt.http, all)?);
@@ -191,7 +209,11 @@ impl Attempt<'_> {
 
     fn request(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {
         let client_id = self.client_id(Some(redirect_uri))?;
-        AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)
+        let request = AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)?;
+        match &self.server().push_to {
+            Some(endpoint) => request.pushed(&self.grants()?, endpoint).map_err(|trouble| self.no_token(trouble)),
+            None => Ok(request),
+        }
     }
 
     fn by_paste(&self) -> Result<(Session, Held)> {
@@ -228,11 +250,13 @@ impl Attempt<'_> {
     }
 
     fn grants(&self) -> Result<Grants<'_>> {
+        let Server { issuer, token_endpoint, .. } = self.server();
         Ok(Grants {
             http: &self.http,
-            token_endpoint: &self.server().token_endpoint,
+            token_endpoint,
             client_id: self.client_id(None)?,
-            secret: oauth::client_secret(self.client)?,
+            proof: Proof::of(self.client, issuer, token_endpoint)?,
+            dpop: self.dpop.as_ref(),
             life: self.client.token_life(),
         })
     }
@@ -283,6 +307,7 @@ impl Attempt<'_> {
             configured_client_id: self.client.client_id.clone(),
             serves: self.client.serves.clone(),
             refresh_token: None,
+            dpop_key: self.dpop.as_ref().map(|dpop| dpop.secret.clone()),
             scope: None,
             identity: None,
             subject: None,
@@ -293,7 +318,7 @@ impl Attempt<'_> {
             forced_at: None,
             tokens: Vec::new(),
         };
-        take(&mut session, self.account, grant, None, nonce)?;
+        take(&mut session, self.account, grant, &self.wishes.purpose, nonce)?;
         let profile = self.profile(&session);
         session.identity = session.identity.or(profile.identity);
         session.tenant = session.tenant.or(profile.tenant);
@@ -310,6 +335,8 @@ impl Attempt<'_> {
     fn profile(&self, session: &Session) -> Profile {
         let row = self.client.provider.as_ref();
         let is_known = session.identity.is_some() && row.is_none_or(|row| row.profile_tenant.is_none());
+        // A bound token is of no use without a proof, and a client is nobody.
+        let is_known = is_known || session.dpop_key.is_some() || self.client.flow == Flow::ClientCredentials;
         let (Some(endpoint), Some(token), false) = (&session.userinfo_endpoint, session.tokens.first(), is_known)
         else {
             return Profile::default();

@@ -24,7 +24,7 @@ pub(super) fn road(client: &Client, wishes: &Wishes, server: &Server) -> Road {
         Flow::Browser => Some(How::Browser),
         Flow::Paste => Some(How::Paste),
         Flow::Device => Some(How::Device),
-        Flow::ClientCredentials | Flow::TokenExchange => Some(How::Machine),
+        Flow::ClientCredentials | Flow::TokenExchange | Flow::JwtBearer => Some(How::Machine),
         Flow::Auto | Flow::Token => None,
     };
     if let Some(how) = named(wishes.flow) {

@@ -7,7 +7,7 @@ use crate::claims::Claims;
 use crate::failure::fail;
 use crate::oauth::Grant;
 use crate::shown::shown;
-use crate::token::{Session, Token, TokenKind};
+use crate::token::{Purpose, Session, Token, TokenKind};
 
 /// Puts a grant into a session: new tokens in the old ones' place, a refresh token only if there is a new one.
 ///
@@ -17,13 +17,15 @@ pub(crate) fn take(
     session: &mut Session,
     account: &str,
     grant: Grant,
-    audience: Option<&str>,
+    purpose: &Purpose,
     nonce: Option<&str>,
 ) -> Result<()> {
     let Grant { asked_at, servers_time, .. } = grant;
     let mut tokens = vec![Token {
         kind: TokenKind::AccessToken,
-        audience: audience.map(str::to_owned),
+        audience: purpose.audience.clone(),
+        resource: purpose.resource.clone(),
+        scope: purpose.scope.clone(),
         secret: grant.access_token,
         id: fresh_id(),
         obtained_at: asked_at,
@@ -42,6 +44,8 @@ pub(crate) fn take(
         tokens.push(Token {
             kind: TokenKind::IdToken,
             audience: None,
+            resource: None,
+            scope: None,
             secret,
             id: fresh_id(),
             obtained_at: asked_at,
@@ -50,13 +54,14 @@ pub(crate) fn take(
         });
     }
     for token in tokens {
-        session.tokens.retain(|old| (old.kind, &old.audience) != (token.kind, &token.audience));
+        session.tokens.retain(|old| !token.replaces(old));
         session.tokens.push(token);
     }
     if grant.refresh_token.is_some() {
         session.refresh_token = grant.refresh_token;
     }
-    if grant.scope.is_some() {
+    // What a narrower token is for says nothing about what was granted.
+    if grant.scope.is_some() && *purpose == Purpose::OWN {
         session.scope = grant.scope;
     }
     Ok(())

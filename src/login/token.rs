@@ -57,6 +57,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         configured_client_id: client.client_id.clone(),
         serves: client.serves.clone(),
         refresh_token: None,
+        dpop_key: None,
         scope: None,
         identity: profile.identity,
         subject: None,
@@ -68,6 +69,8 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         tokens: vec![Token {
             kind: TokenKind::AccessToken,
             audience: None,
+            resource: None,
+            scope: None,
             secret,
             id: fresh_id(),
             obtained_at: now,
@@ -83,7 +86,9 @@ fn read(attempt: &Attempt<'_>) -> Result<Secret> {
     }
     // What was piped in is newer than what a command remembers.
     if let (Some(words), false) = (&attempt.client.token_command, attempt.wishes.flow == Flow::Token) {
-        return command::output(attempt.account, words, attempt.until);
+        let what = format!("account `{}`: its `token_command`", attempt.account);
+        let next = format!("try it by hand, or pipe a token to `hallpass login {} --token-stdin`", attempt.account);
+        return command::output(&what, words, attempt.until, &next);
     }
     let stdin = std::io::stdin();
     if stdin.is_terminal() {

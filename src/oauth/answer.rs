@@ -23,6 +23,10 @@ pub(crate) struct Grant {
     /// Seconds from when it was asked for; `None` when the server did not say.
     pub(crate) expires_in: Option<u64>,
     pub(crate) scope: Option<String>,
+    /// What an exchange gave (RFC 8693 2.2.1).
+    pub(crate) issued_token_type: Option<String>,
+    /// It is bound to the key that asked for it (RFC 9449).
+    pub(crate) is_bound: bool,
     /// When it was asked for, and what the server's clock said then: an id_token names its end by that one. The same
     /// where the two agree or the server told no time. Seconds since the epoch.
     pub(crate) asked_at: u64,
@@ -78,6 +82,7 @@ struct Body {
     token_type: Option<String>,
     expires_in: Option<Value>,
     scope: Option<Value>,
+    issued_token_type: Option<Value>,
     error: Option<BasicErrorResponseType>,
     error_description: Option<Value>,
 }
@@ -100,7 +105,9 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
             Err(match error {
                 BasicErrorResponseType::InvalidGrant => Trouble::Ended(words),
                 // Errors of other endpoints that some servers send here too (RFC 6749 4.1.2.1, RFC 8628 3.5).
-                _ if ["temporarily_unavailable", "server_error", "slow_down"].contains(&error.as_ref()) => {
+                _ if ["temporarily_unavailable", "server_error", "slow_down", "use_dpop_nonce"]
+                    .contains(&error.as_ref()) =>
+                {
                     Trouble::Later(format!("{endpoint} answered {words}"))
                 }
                 _ => Trouble::Refused(words),
@@ -120,6 +127,12 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
     }
 }
 
+/// The error that an answer names.
+pub(super) fn error(answer: &Answer) -> Option<String> {
+    let body: Body = serde_json::from_slice(&answer.body).ok()?;
+    body.error.map(|error| error.as_ref().to_owned())
+}
+
 fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> {
     let unfit = |what: &str, refresh_token: Option<Secret>| {
         let refresh_token = refresh_token.filter(Secret::is_one_line);
@@ -130,7 +143,8 @@ fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> 
     if !all.into_iter().flatten().all(Secret::is_one_line) {
         return unfit("a token with a line break in it, which is refused", body.refresh_token);
     }
-    if let Some(kind) = body.token_type.filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+    let is_bound = body.token_type.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case("dpop"));
+    if let Some(kind) = body.token_type.filter(|kind| !is_bound && !kind.eq_ignore_ascii_case("bearer")) {
         let what = format!("a token of type {}, which is not supported", printable(&kind));
         return unfit(&what, body.refresh_token);
     }
@@ -142,6 +156,8 @@ fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> 
         id_token: body.id_token,
         expires_in: body.expires_in.as_ref().and_then(life),
         scope: body.scope.as_ref().and_then(Value::as_str).map(printable),
+        issued_token_type: body.issued_token_type.as_ref().and_then(Value::as_str).map(printable),
+        is_bound,
         asked_at,
         servers_time: servers_time.unwrap_or(asked_at),
     })
@@ -163,6 +179,7 @@ fn form(bytes: &[u8]) -> Option<Body> {
             "id_token" => body.id_token = Some(Secret::new(value)),
             "token_type" => body.token_type = Some(value.into_owned()),
             "expires_in" => body.expires_in = Some(Value::String(value.into_owned())),
+            "issued_token_type" => body.issued_token_type = Some(Value::String(value.into_owned())),
             "scope" => body.scope = Some(Value::String(value.into_owned())),
             "error" => body.error = serde_json::from_value(Value::String(value.into_owned())).ok(),
             "error_description" => body.error_description = Some(Value::String(value.into_owned())),
@@ -187,6 +204,7 @@ mod tests {
             asked_at: 1_000,
             servers_time: None,
             retry_after: None,
+            dpop_nonce: None,
         }
     }
 

@@ -139,7 +139,16 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         let body = Zeroizing::new(body.as_bytes().to_vec());
-        Answer { status, body, location: None, challenge: None, asked_at: 0, servers_time: None, retry_after: None }
+        Answer {
+            status,
+            body,
+            location: None,
+            challenge: None,
+            asked_at: 0,
+            servers_time: None,
+            retry_after: None,
+            dpop_nonce: None,
+        }
     }
 
     #[test]

@@ -5,24 +5,25 @@
 //! through one lenient and careful [`Grants::ask`].
 
 mod answer;
+mod authorization;
 mod device;
+mod dpop;
+mod jwt;
+mod proof;
 mod register;
+mod secretfile;
 
-use anyhow::Result;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hallpass_protocol::secret::Secret;
-use hallpass_protocol::talk::Exit;
-use oauth2::basic::BasicClient;
-use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
 
 use crate::account::Client;
-use crate::discovery::Server;
-use crate::failure::fail;
 use crate::http::{Answer, Http, Unanswered, endpoint};
+use crate::token::Purpose;
 use answer::read;
 pub(crate) use answer::{Grant, Trouble};
+pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use device::{DeviceCode, Polled};
+pub(crate) use dpop::Dpop;
+pub(crate) use proof::Proof;
 pub(crate) use register::register;
 
 /// The token endpoint of one client.
@@ -31,7 +32,9 @@ pub(crate) struct Grants<'a> {
     pub(crate) http: &'a Http,
     pub(crate) token_endpoint: &'a str,
     pub(crate) client_id: &'a str,
-    pub(crate) secret: Option<Secret>,
+    pub(crate) proof: Proof,
+    /// The key that its tokens are bound to.
+    pub(crate) dpop: Option<&'a Dpop>,
     /// Seconds that a token lives when the answer does not say.
     pub(crate) life: Option<u64>,
 }
@@ -60,25 +63,45 @@ impl Grants<'_> {
     }
 
     /// A token for the client itself (RFC 6749 4.4).
-    pub(crate) fn client_credentials(&self, scope: &[String], extra: &[(&str, &str)]) -> Result<Grant, Trouble> {
-        self.ask(&with_scope(vec![("grant_type", "client_credentials")], &scope.join(" "), extra))
+    pub(crate) fn client_credentials(&self, scope: &str, extra: &[(&str, &str)]) -> Result<Grant, Trouble> {
+        self.ask(&with_scope(vec![("grant_type", "client_credentials")], scope, extra))
     }
 
-    /// One token for another, often a narrower one (RFC 8693).
+    /// A token for whom a JWT speaks of (RFC 7523 2.1).
+    pub(crate) fn jwt_bearer(&self, assertion: &Secret, scope: &str, extra: &[(&str, &str)]) -> Result<Grant, Trouble> {
+        let form =
+            vec![("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.expose())];
+        self.ask(&with_scope(form, scope, extra))
+    }
+
+    /// One token for another, often a narrower one (RFC 8693). Each of those that are shown comes with its type.
     pub(crate) fn exchange(
         &self,
-        subject: &Secret,
-        kind: &str,
-        scope: &[String],
+        (subject, kind): (&Secret, &str),
+        actor: Option<(&Secret, &str)>,
+        scope: &str,
         extra: &[(&str, &str)],
     ) -> Result<Grant, Trouble> {
-        let form = vec![
+        let mut form = vec![
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
             ("subject_token", subject.expose()),
             ("subject_token_type", kind),
             ("requested_token_type", ACCESS_TOKEN),
         ];
-        self.ask(&with_scope(form, &scope.join(" "), extra))
+        if let Some((actor, kind)) = actor {
+            form.extend([("actor_token", actor.expose()), ("actor_token_type", kind)]);
+        }
+        let grant = self.ask(&with_scope(form, scope, extra))?;
+        let unfit = |what: String| Trouble::Unfit {
+            why: format!("{} {what}", endpoint(self.token_endpoint)),
+            refresh_token: None,
+        };
+        // RFC 8693 2.2.1: without it what came could be anything, a refresh token too.
+        match grant.issued_token_type.as_deref() {
+            Some(ACCESS_TOKEN | JWT) => Ok(grant),
+            Some(other) => Err(unfit(format!("gave a token of the type {other} for an access token"))),
+            None => Err(unfit("does not say what type of token it gave (`issued_token_type`)".to_owned())),
+        }
     }
 
     /// Begins a device authorization (RFC 8628 3.1).
@@ -98,7 +121,14 @@ impl Grants<'_> {
     pub(crate) fn poll(&self, code: &Secret) -> Polled {
         let form = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code"), ("device_code", code.expose())];
         match self.post(self.token_endpoint, &form) {
-            Ok(answer) => device::polled(&endpoint(self.token_endpoint), &answer),
+            Ok(answer) => match device::polled(&endpoint(self.token_endpoint), &answer) {
+                Polled::Granted(grant) => match self.bound(*grant) {
+                    Ok(grant) => Polled::Granted(Box::new(grant)),
+                    Err(Trouble::Unfit { why, .. }) => Polled::Odd(why),
+                    Err(_) => Polled::Odd("it gave a token that is not bound as it should be".to_owned()),
+                },
+                other => other,
+            },
             Err(Unanswered::NotSent(why) | Unanswered::Lost(why)) => Polled::Silent(why),
         }
     }
@@ -115,8 +145,9 @@ impl Grants<'_> {
     fn ask(&self, form: &[(&str, &str)]) -> Result<Grant, Trouble> {
         match self.post(self.token_endpoint, form) {
             Ok(answer) => {
-                let unquoted = |trouble: Trouble| trouble.without(secrets(form));
+                let unquoted = |trouble: Trouble| trouble.without(secrets(form).chain(self.proof.secret()));
                 let grant = read(&endpoint(self.token_endpoint), &answer).map_err(unquoted)?;
+                let grant = self.bound(grant)?;
                 Ok(Grant { expires_in: grant.expires_in.or(self.life), ..grant })
             }
             Err(Unanswered::NotSent(why)) => Err(Trouble::Later(why)),
@@ -124,27 +155,43 @@ impl Grants<'_> {
         }
     }
 
-    /// One way of naming the client, never both (RFC 6749 2.3): a secret goes into the header, a public client's
-    /// identifier into the form.
+    /// A token that anybody could use is none where one bound to our key was asked for (RFC 9449 5).
+    fn bound(&self, grant: Grant) -> Result<Grant, Trouble> {
+        let what = match (self.dpop.is_some(), grant.is_bound) {
+            (true, false) => "a token that is not bound to our key, as it should be (DPoP)",
+            (false, true) => "a token of type DPoP, which was not asked for: `dpop_bound_access_tokens = true`",
+            _ => return Ok(grant),
+        };
+        let why = format!("{} gave {what}", endpoint(self.token_endpoint));
+        Err(Trouble::Unfit { why, refresh_token: grant.refresh_token })
+    }
+
+    /// Once more with the server's nonce, if that is what it wants (RFC 9449 8).
     fn post(&self, url: &str, form: &[(&str, &str)]) -> std::result::Result<Answer, Unanswered> {
-        match &self.secret {
-            Some(secret) => {
-                let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let pair = format!("{}:{}", encode(self.client_id), encode(secret.expose()));
-                self.http.post(url, Some(&Secret::new(format!("Basic {}", STANDARD.encode(pair)))), form)
-            }
-            None => {
-                let mut form = form.to_vec();
-                form.push(("client_id", self.client_id));
-                self.http.post(url, None, &form)
-            }
-        }
+        let answer = self.once(url, form)?;
+        let (Some(dpop), Some(nonce)) = (self.dpop, &answer.dpop_nonce) else { return Ok(answer) };
+        dpop.remember(nonce);
+        let wants_it =
+            matches!(answer.status, 400 | 401) && answer::error(&answer).as_deref() == Some("use_dpop_nonce");
+        if wants_it { self.once(url, form) } else { Ok(answer) }
+    }
+
+    /// With the client's proof, made anew for each request.
+    fn once(&self, url: &str, form: &[(&str, &str)]) -> std::result::Result<Answer, Unanswered> {
+        let Some(added) = self.proof.added(self.client_id) else {
+            return Err(Unanswered::NotSent("there are no random bytes to sign a proof of the client with".to_owned()));
+        };
+        let own = added.form.iter().map(|(name, value)| (*name, value.expose()));
+        let own = own.filter(|(name, _)| !form.iter().any(|(already, _)| already == name));
+        let form: Vec<_> = form.iter().copied().chain(own).collect();
+        let dpop = self.dpop.filter(|_| url == self.token_endpoint).and_then(|dpop| dpop.for_server(url));
+        self.http.post_with(url, added.authorization.as_ref(), dpop.as_ref(), &form)
     }
 }
 
 /// The members of a form that are nobody's business.
 fn secrets<'a>(form: &'a [(&str, &'a str)]) -> impl Iterator<Item = &'a str> + Clone {
-    const SECRETS: [&str; 4] = ["code", "code_verifier", "refresh_token", "subject_token"];
+    const SECRETS: [&str; 6] = ["code", "code_verifier", "refresh_token", "subject_token", "actor_token", "assertion"];
     form.iter().filter(|(name, _)| SECRETS.contains(name)).map(|(_, value)| *value)
 }
 
@@ -161,83 +208,17 @@ fn with_scope<'a>(
     form
 }
 
-/// The secret of a confidential client.
-pub(crate) fn client_secret(client: &Client) -> Result<Option<Secret>> {
-    let Some(file) = &client.client_secret_file else { return Ok(None) };
-    let text = std::fs::read_to_string(file).map_err(|why| {
-        fail(Exit::Config, format!("`client_secret_file` `{}` cannot be read: {why}", file.display()))
-    })?;
-    let secret = Secret::new(text.trim_end_matches(['\r', '\n']));
-    match secret.is_one_line() {
-        true => Ok(Some(secret)),
-        false => Err(fail(Exit::Config, format!("`client_secret_file` `{}` is not one line", file.display()))),
+/// What the token is for, as its server wants it said. An audience that is a URL goes as RFC 8707 `resource`, unless the
+/// account has an `audience`: then that is its server's word.
+pub(crate) fn resource<'a>(client: &'a Client, purpose: &'a Purpose) -> Vec<(&'static str, &'a str)> {
+    let word = |audience: &str| {
+        if audience.contains("://") && client.audience.is_empty() { "resource" } else { "audience" }
+    };
+    let mut named: Vec<_> = purpose.resource.iter().map(|resource| ("resource", resource.as_str())).collect();
+    named.extend(purpose.audience.iter().map(|audience| (word(audience), audience.as_str())));
+    if named.is_empty() {
+        named.extend(client.resource.iter().map(|resource| ("resource", resource.as_str())));
+        named.extend(client.audience.iter().map(|audience| ("audience", audience.as_str())));
     }
-}
-
-/// A request for a person's consent, and what its answer must match.
-#[derive(Debug)]
-pub(crate) struct AuthorizationRequest {
-    pub(crate) url: String,
-    pub(crate) redirect_uri: String,
-    pub(crate) state: Secret,
-    pub(crate) nonce: Secret,
-    verifier: Secret,
-}
-
-impl AuthorizationRequest {
-    /// Fresh 256-bit verifier, state and nonce for each attempt.
-    pub(crate) fn new(
-        account: &str,
-        client: &Client,
-        server: &Server,
-        client_id: &str,
-        redirect_uri: &str,
-    ) -> Result<Self> {
-        let config = |what: &str| fail(Exit::Config, format!("account `{account}` {what}"));
-        let endpoint = server.authorization_endpoint.clone().ok_or_else(|| config("has no authorization endpoint"))?;
-        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let nonce = CsrfToken::new_random_len(32);
-        let built = BasicClient::new(ClientId::new(client_id.to_owned()))
-            .set_auth_uri(AuthUrl::new(endpoint).map_err(|_| config("has an authorization endpoint that is no URL"))?)
-            .set_redirect_uri(
-                RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| config("has no usable redirect URI"))?,
-            );
-        let mut request = built
-            .authorize_url(|| CsrfToken::new_random_len(32))
-            .set_pkce_challenge(challenge)
-            .add_scopes(client.scope.iter().cloned().map(Scope::new));
-        if client.scope.iter().any(|scope| scope == "openid") {
-            request = request.add_extra_param("nonce", nonce.secret());
-        }
-        // OpenID Connect Core 11 demands both together; a row knows where that does harm.
-        let offline = client.scope.iter().any(|scope| scope == "offline_access").then_some("consent");
-        let prompt = client.provider.as_ref().and_then(|provider| provider.prompt.as_deref()).or(offline);
-        if let Some(prompt) = prompt {
-            request = request.add_extra_param("prompt", prompt);
-        }
-        for (name, value) in resource(client, None) {
-            request = request.add_extra_param(name, value);
-        }
-        let (url, state) = request.url();
-        Ok(Self {
-            url: url.to_string(),
-            redirect_uri: redirect_uri.to_owned(),
-            state: Secret::new(state.secret()),
-            nonce: Secret::new(nonce.secret()),
-            verifier: Secret::new(verifier.secret()),
-        })
-    }
-}
-
-/// What the token is for, as its server wants it said: RFC 8707 `resource` for a URI, `audience` for other names.
-pub(crate) fn resource<'a>(client: &'a Client, audience: Option<&'a str>) -> Vec<(&'static str, &'a str)> {
-    match audience {
-        Some(audience) if audience.contains("://") => vec![("resource", audience)],
-        Some(audience) => vec![("audience", audience)],
-        None => {
-            let resource = client.resource.as_deref().map(|resource| ("resource", resource));
-            let audience = client.audience.as_deref().map(|audience| ("audience", audience));
-            resource.into_iter().chain(audience).collect()
-        }
-    }
+    named
 }

@@ -8,10 +8,14 @@ use clap::{Args, Subcommand};
 pub(super) enum Tool {
     /// Print a token for a script
     #[command(
-        after_help = "Options: --json, --min-ttl TIME (as in 10m). `hallpass get -` reads git's question from stdin."
+        after_help = "Options: --json, --min-ttl TIME (as in 10m), --audience NAME, --resource URI, --scope SCOPE. \
+                      `hallpass get -` reads git's question from stdin."
     )]
     Get(Words),
     /// Print the Authorization header line
+    #[command(
+        after_help = "Options: those of `get`, and --method METHOD, --dpop-nonce NONCE for a token that is bound to a key."
+    )]
     Header(Words),
     /// Answer git: get, store, erase, capability; the question on stdin
     Git(Words),

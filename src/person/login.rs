@@ -12,7 +12,7 @@ use crate::failure::fail_hint;
 use crate::flow::Flow;
 use crate::login::Wishes;
 use crate::paths::Paths;
-use crate::token::How;
+use crate::token::{How, Purpose};
 use crate::{config, enrol, environment, renew, signin, store, terminal};
 
 pub(super) fn sign_in(
@@ -67,6 +67,7 @@ pub(super) fn sign_in(
             "a token on the command line can be seen by others: pipe it to `hallpass login {name} --token-stdin`"
         ));
     }
+    let renew::Brought { subject, actor } = renew::of_accounts(paths, &client, "login", None)?;
     let wishes = Wishes {
         flow: match (login.paste, login.with_token.is_some() || token.is_some()) {
             (true, _) => Flow::Paste,
@@ -79,7 +80,9 @@ pub(super) fn sign_in(
         tenant: tenant.or_else(|| account.tenant.clone()),
         client_id,
         token: token.map(Secret::new),
-        subject: renew::subject(paths, &client, "login", None)?,
+        subject,
+        actor,
+        purpose: Purpose::OWN,
         url_to: if login.no_open { |url| drop(out(&[url.to_owned()])) } else { terminal::line },
     };
     let (session, kind) = signin::by_person(paths, account, &client, &wishes, now())?;

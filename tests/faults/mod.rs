@@ -17,7 +17,7 @@ mod limits;
 mod network;
 mod server;
 mod signals;
-mod table;
+pub mod table;
 mod turns;
 #[cfg(target_os = "linux")]
 mod watch;

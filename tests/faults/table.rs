@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The faults of the plan that this suite answers for.
 fn faults() -> BTreeSet<u32> {
-    (1..=54).chain(66..=90).chain(94..=98).chain([100]).chain(118..=121).chain(135..=140).collect()
+    (1..=54).chain(66..=90).chain(94..=100).chain(118..=121).chain(134..=140).collect()
 }
 
 /// `module::test` of every `#[test]` below this folder.
@@ -63,6 +63,9 @@ fn no_file_of_faults_is_forgotten() {
     for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let module = name.strip_suffix(".rs").unwrap();
-        assert!(module == "mod" || listed.lines().any(|line| line == format!("mod {module};")), "{name}");
+        assert!(
+            module == "mod" || listed.lines().any(|line| line.trim_start_matches("pub ") == format!("mod {module};")),
+            "{name}"
+        );
     }
 }
