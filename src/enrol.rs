@@ -13,7 +13,7 @@ use crate::config::{self, text};
 use crate::discovery;
 use crate::environment;
 use crate::failure::{fail, fail_hint};
-use crate::http::{Http, check_endpoint};
+use crate::http::{Http, check_endpoint, check_issuer};
 use crate::login;
 use crate::paths::Paths;
 use crate::provider;
@@ -68,7 +68,7 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         let what = format!("no account serves {place}, and a new one needs to know its authorization server");
         return Err(fail_hint(Exit::Config, what, format!("`hallpass login {place} --issuer URL --client-id ID`")));
     };
-    if let Err(why) = check_endpoint(issuer) {
+    if let Err(why) = check_issuer(issuer) {
         return Err(fail(Exit::Config, format!("`--issuer` {why}")));
     }
     if let Err(why) = Pattern::parse(url) {

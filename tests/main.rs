@@ -78,6 +78,8 @@ mod machine;
 mod mcp;
 #[cfg(target_os = "linux")]
 mod model;
+#[cfg(unix)]
+mod norms;
 #[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]

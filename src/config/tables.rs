@@ -213,7 +213,7 @@ impl Tables<'_> {
                 "client_id" => client.client_id = Some(self.0.string(key, item)?),
                 "client_secret_file" => client.client_secret_file = Some(self.0.file(key, item)?),
                 "scope" => client.scope = self.0.strings(key, item)?,
-                "resource" => client.resource = Some(self.0.string(key, item)?),
+                "resource" => client.resource = Some(self.0.resource(key, item)?),
                 "audience" => client.audience = Some(self.0.string(key, item)?),
                 "serves" => client.serves = self.0.serves(key, item)?,
                 "username" => {

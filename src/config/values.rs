@@ -8,7 +8,7 @@ use hallpass_protocol::talk::{Exit, Failure};
 use toml_edit::{Item, Table, Value};
 
 use crate::flow::OUT_OF_BAND;
-use crate::http::check_endpoint;
+use crate::http::{check_endpoint, check_issuer};
 use crate::paths::Paths;
 use crate::shown::shown;
 
@@ -67,7 +67,7 @@ impl Values<'_> {
     /// An `https` URL, or `http` on this machine: anything else would show tokens to the network.
     pub(super) fn endpoint(&self, key: &str, item: &Item) -> Result<String> {
         let text = self.string(key, item)?;
-        match check_endpoint(&text) {
+        match if key == "issuer" { check_issuer(&text) } else { check_endpoint(&text) } {
             Ok(()) => Ok(text),
             Err(why) if text.contains('@') => Err(self.error(item.span(), format!("`{key}` {why}"))),
             Err(why) => Err(self.error(item.span(), format!("`{key}` `{}` {why}", shown(&text)))),
@@ -87,6 +87,21 @@ impl Values<'_> {
         }
     }
 
+    /// An absolute URI without a fragment (RFC 8707 2).
+    pub(super) fn resource(&self, key: &str, item: &Item) -> Result<String> {
+        let text = self.string(key, item)?;
+        match url::Url::parse(&text) {
+            Ok(url) if url.fragment().is_none() => Ok(text),
+            _ => {
+                let what = format!(
+                    "`{key}` `{}` is no absolute URI without a fragment; for another name there is `audience`",
+                    shown(&text)
+                );
+                Err(self.error(item.span(), what))
+            }
+        }
+    }
+
     pub(super) fn redirect(&self, key: &str, item: &Item) -> Result<String> {
         let text = self.string(key, item)?;
         if text == OUT_OF_BAND {
@@ -97,6 +112,9 @@ impl Values<'_> {
             url.as_ref().filter(|url| url.scheme() == "http" && url.fragment().is_none()).and_then(url::Url::host_str);
         match here {
             Some("127.0.0.1" | "localhost" | "[::1]") => Ok(text),
+            _ if url.as_ref().is_some_and(|url| url.fragment().is_some()) => {
+                Err(self.error(item.span(), format!("`{key}` has a fragment, which no redirect URI has")))
+            }
             _ => {
                 let what = format!("`{key}` is not on this machine: `http://127.0.0.1/callback` takes any free port");
                 Err(self.error(item.span(), what))

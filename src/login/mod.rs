@@ -324,7 +324,7 @@ impl Attempt<'_> {
             return Profile::default();
         };
         match self.http.get(endpoint, Some(&token.secret), &self.headers()) {
-            Ok(answer) if answer.status == 200 => Profile::read(&answer.body, row),
+            Ok(answer) if answer.status == 200 => Profile::read(&answer.body, row).of(session.subject.as_deref()),
             _ => Profile::default(),
         }
     }

@@ -229,7 +229,7 @@ impl AuthorizationRequest {
 /// What the token is for, as its server wants it said: RFC 8707 `resource` for a URI, `audience` for other names.
 pub(crate) fn resource<'a>(client: &'a Client, audience: Option<&'a str>) -> Vec<(&'static str, &'a str)> {
     match audience {
-        Some(audience) if audience.contains("://") => vec![("resource", audience)],
+        Some(audience) if audience.contains("://") && !audience.contains('#') => vec![("resource", audience)],
         Some(audience) => vec![("audience", audience)],
         None => {
             let resource = client.resource.as_deref().map(|resource| ("resource", resource));
