@@ -36,6 +36,9 @@ pub(crate) struct Session {
     pub(crate) serves: Vec<String>,
     #[serde(default, with = "exposed_option")]
     pub(crate) refresh_token: Option<Secret>,
+    /// Seconds since the epoch; `None` when the server did not say.
+    #[serde(default)]
+    pub(crate) refresh_expires_at: Option<u64>,
     /// What was granted, when the server said so.
     #[serde(default)]
     pub(crate) scope: Option<String>,

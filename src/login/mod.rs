@@ -292,6 +292,7 @@ impl Attempt<'_> {
             configured_client_id: self.client.client_id.clone(),
             serves: self.client.serves.clone(),
             refresh_token: None,
+            refresh_expires_at: None,
             scope: None,
             identity: None,
             subject: None,

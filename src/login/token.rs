@@ -57,6 +57,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         configured_client_id: client.client_id.clone(),
         serves: client.serves.clone(),
         refresh_token: None,
+        refresh_expires_at: None,
         scope: None,
         identity: profile.identity,
         subject: None,

@@ -22,6 +22,8 @@ pub(crate) struct Grant {
     pub(crate) id_token: Option<Secret>,
     /// Seconds from when it was asked for; `None` when the server did not say.
     pub(crate) expires_in: Option<u64>,
+    /// The same for the refresh token.
+    pub(crate) refresh_expires_in: Option<u64>,
     pub(crate) scope: Option<String>,
     /// When it was asked for, and what the server's clock said then: an id_token names its end by that one. The same
     /// where the two agree or the server told no time. Seconds since the epoch.
@@ -77,6 +79,7 @@ struct Body {
     id_token: Option<Secret>,
     token_type: Option<String>,
     expires_in: Option<Value>,
+    refresh_token_expires_in: Option<Value>,
     scope: Option<Value>,
     error: Option<BasicErrorResponseType>,
     error_description: Option<Value>,
@@ -141,6 +144,8 @@ fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> 
         refresh_token: body.refresh_token,
         id_token: body.id_token,
         expires_in: body.expires_in.as_ref().and_then(life),
+        // Some say 0 for "never".
+        refresh_expires_in: body.refresh_token_expires_in.as_ref().and_then(life).filter(|life| *life > 0),
         scope: body.scope.as_ref().and_then(Value::as_str).map(printable),
         asked_at,
         servers_time: servers_time.unwrap_or(asked_at),
@@ -163,6 +168,7 @@ fn form(bytes: &[u8]) -> Option<Body> {
             "id_token" => body.id_token = Some(Secret::new(value)),
             "token_type" => body.token_type = Some(value.into_owned()),
             "expires_in" => body.expires_in = Some(Value::String(value.into_owned())),
+            "refresh_token_expires_in" => body.refresh_token_expires_in = Some(Value::String(value.into_owned())),
             "scope" => body.scope = Some(Value::String(value.into_owned())),
             "error" => body.error = serde_json::from_value(Value::String(value.into_owned())).ok(),
             "error_description" => body.error_description = Some(Value::String(value.into_owned())),

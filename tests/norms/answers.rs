@@ -125,3 +125,38 @@ fn another_scope_than_asked_for_is_noted() {
     assert_eq!(world.record()["scope"], "openid extra");
     assert_eq!(world.token(), "the-token");
 }
+
+/// N93: the end of a refresh token is shown, and kept to; what a refresh says of it counts from then on.
+#[test]
+fn a_refresh_token_that_ends_is_not_spent_after_its_end() {
+    let idp = Idp::start();
+    let world = World::new(&idp);
+    let tokens = |life: Value| {
+        says(
+            &json!({"access_token": "one", "refresh_token": "two", "expires_in": 3600, "refresh_token_expires_in": life}),
+        )
+    };
+    idp.always(At::Token, tokens(json!(5000)));
+    world.sign_in();
+    let end = world.record()["refresh_expires_at"].as_i64().unwrap();
+    assert_eq!(end, world.kept("access_token")["obtained_at"].as_i64().unwrap() + 5000);
+    let date = crate::kubectl::rfc3339(end);
+    assert!(world.run(&["status"]).expect(0).out.contains(&date));
+    world.shift(4000);
+    assert_eq!((world.token().as_str(), idp.count("refresh_token")), ("one", 1));
+    let mut record = world.record();
+    assert!(record["refresh_expires_at"].as_i64().unwrap() >= end, "of the new one");
+    // The access token still works: that is what is given out.
+    record["refresh_expires_at"] = json!(1_000_000_000);
+    crate::record::write(&world.data("work"), &record);
+    world.shift(3500);
+    assert_eq!((world.token().as_str(), idp.count("refresh_token")), ("one", 1));
+    world.shift(4000);
+    world.run(&["get"]).refused(&[4], &["work", "2001-09-09T01:46:40Z", "hallpass login work"]);
+    assert_eq!(idp.count("refresh_token"), 1, "one that has ended was sent");
+    for unsaid in [json!(0), json!(null), json!("soon"), json!(-1)] {
+        idp.always(At::Token, tokens(unsaid));
+        world.sign_in();
+        assert_eq!(world.record()["refresh_expires_at"], json!(null));
+    }
+}
