@@ -42,6 +42,9 @@ impl Claims {
     pub(crate) fn check(token: &Secret, issuer: &str, client_id: &str, nonce: Option<&str>, now: u64) -> Result<Self> {
         let refuse = |what: &str| fail(Exit::Refused, format!("the id_token of {} {what}", shown(issuer)));
         let claims = Self::read(token).ok_or_else(|| refuse("cannot be read"))?;
+        if is_unsigned(token) {
+            return Err(refuse("is not signed"));
+        }
         if !issuer.is_empty() && claims.iss != issuer {
             return Err(refuse("names another issuer"));
         }
@@ -73,6 +76,17 @@ impl Claims {
         let named = [&self.email, &self.preferred_username, &self.name].into_iter().flatten().next();
         named.unwrap_or(&self.sub).clone()
     }
+}
+
+/// Whether it says so itself. We take TLS for the signature; whom it is shown to may not look either.
+fn is_unsigned(token: &Secret) -> bool {
+    #[derive(Deserialize)]
+    struct Head {
+        alg: String,
+    }
+    let head = token.expose().split('.').next().unwrap_or_default();
+    let head = URL_SAFE_NO_PAD.decode(head).ok().and_then(|head| serde_json::from_slice::<Head>(&head).ok());
+    head.is_some_and(|head| head.alg.eq_ignore_ascii_case("none"))
 }
 
 fn shown(issuer: &str) -> String {
@@ -134,6 +148,29 @@ mod tests {
         assert!(check(&GOOD.replace("\"n\"", "\"m\""), 1000), "another nonce");
         assert!(check(&GOOD.replace(r#""nonce":"n","#, ""), 1000), "no nonce");
         assert!(check(GOOD, 2061), "expired");
+        for (claim, other) in [
+            ("iss", "7"),
+            ("sub", "null"),
+            ("aud", "[]"),
+            ("aud", r#"["other"]"#),
+            ("aud", r#"{"cli":1}"#),
+            ("exp", "\"2000\""),
+            ("exp", "-1"),
+            ("nonce", "[\"n\"]"),
+        ] {
+            let mut claims: serde_json::Value = serde_json::from_str(GOOD).expect("claims");
+            claims[claim] = serde_json::from_str(other).expect(other);
+            assert!(check(&claims.to_string(), 1000), "{claim} is {other}");
+            claims.as_object_mut().expect("an object").remove(claim);
+            assert!(check(&claims.to_string(), 1000), "no {claim}");
+        }
+        let many = |azp: &str| check(&GOOD.replace("\"cli\"", &format!(r#"["api","cli"],"azp":"{azp}""#)), 1000);
+        assert!(!many("cli") && many("api"), "one of several, and not the one it was made for");
+        for alg in ["none", "NONE"] {
+            let head = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}"}}"#));
+            let token = Secret::new(format!("{head}.{}.", URL_SAFE_NO_PAD.encode(GOOD)));
+            assert!(Claims::check(&token, "https://id", "cli", Some("n"), 1000).is_err(), "{alg}");
+        }
         assert!(check("[]", 1000) && Claims::read(&Secret::new("a.b")).is_none());
         assert!(Claims::read(&Secret::new(".".repeat(1 << 20))).is_none(), "a million dots");
     }

@@ -150,14 +150,21 @@ fn check(account: &str, found: &Metadata) -> Result<()> {
     Ok(())
 }
 
-/// OpenID Connect appends the well-known path to the issuer; RFC 8414 puts it between host and path.
+/// OpenID Connect appends the well-known path to the issuer; RFC 8414 puts it between host and path, and MCP asks there
+/// for either document.
 fn well_known(issuer: &str) -> Vec<String> {
-    let base = issuer.trim_end_matches('/');
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let mut urls = vec![format!("{base}/.well-known/openid-configuration")];
-    if let Ok(mut url) = url::Url::parse(issuer) {
-        let path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("/.well-known/oauth-authorization-server{path}"));
-        urls.push(url.to_string());
+    if let Ok(mut url) = url::Url::parse(base) {
+        let path = url.path().to_owned();
+        let path = if path == "/" { "" } else { path.as_str() };
+        for name in ["oauth-authorization-server", "openid-configuration"] {
+            url.set_path(&format!("/.well-known/{name}{path}"));
+            let url = url.to_string();
+            if !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
     }
     urls
 }
@@ -168,12 +175,26 @@ mod tests {
 
     #[test]
     fn where_the_metadata_is() {
-        assert_eq!(
-            well_known("https://id.example.com/tenant/1/"),
-            [
-                "https://id.example.com/tenant/1/.well-known/openid-configuration",
-                "https://id.example.com/.well-known/oauth-authorization-server/tenant/1"
-            ]
-        );
+        let host = "https://id.example.com";
+        for (path, kept) in [
+            ("", ""),
+            ("/", ""),
+            ("/tenant", "/tenant"),
+            ("/tenant/", "/tenant"),
+            ("/tenant/1/", "/tenant/1"),
+            (":8443/t%20a", "/t%20a"),
+            ("/.well-known", "/.well-known"),
+        ] {
+            let host = format!("{host}{}", if path.starts_with(':') { ":8443" } else { "" });
+            let mut expected = vec![
+                format!("{host}{kept}/.well-known/openid-configuration"),
+                format!("{host}/.well-known/oauth-authorization-server{kept}"),
+                format!("{host}/.well-known/openid-configuration{kept}"),
+            ];
+            if kept.is_empty() {
+                expected.truncate(2);
+            }
+            assert_eq!(well_known(&format!("https://id.example.com{path}")), expected, "{path}");
+        }
     }
 }

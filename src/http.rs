@@ -237,6 +237,14 @@ pub(crate) fn check_endpoint(text: &str) -> std::result::Result<(), &'static str
     }
 }
 
+/// Whether a URL may be an issuer's name (RFC 8414 2): an endpoint's, without a query.
+pub(crate) fn check_issuer(text: &str) -> std::result::Result<(), &'static str> {
+    match check_endpoint(text) {
+        Ok(()) if text.contains('?') => Err("has a query in it, which no issuer's name has"),
+        checked => checked,
+    }
+}
+
 fn read(
     url: &str,
     mut response: ureq::http::Response<ureq::Body>,

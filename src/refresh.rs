@@ -65,6 +65,14 @@ impl Refresh<'_> {
         let usable = need.usable(&session, now);
         let Some(token) = session.refresh_token.clone() else { return Ok(self.cannot(session, usable)) };
         self.check_endpoint(&session)?;
+        // The token stays: it may be this machine's clock that is wrong.
+        if let Some(end) = session.refresh_expires_at.filter(|end| *end <= now) {
+            let what = format!("account `{name}`: its session ended at {}, as its server had said", rfc3339(end));
+            return Ok(match usable {
+                true => Outcome::Good(Box::new(session)),
+                false => Outcome::SignIn(Failure::new(Exit::SignIn, what)),
+            });
+        }
         self.check_scope(&session)?;
         if !usable && self.was_of_no_use(&session) {
             return Err(no_such_token(name, need));
@@ -98,7 +106,8 @@ impl Refresh<'_> {
         match self.spend(&session, shelf, &token, intent) {
             Ok(Spent::Grant(grant, writer)) => self.commit(session, grant, writer),
             Ok(Spent::Unfit(why, token, writer)) => {
-                let session = Session { generation: session.generation + 1, refresh_token: Some(token), ..session };
+                let generation = session.generation + 1;
+                let session = Session { generation, refresh_token: Some(token), refresh_expires_at: None, ..session };
                 writer.commit(&session)?;
                 if usable { Ok(Outcome::Good(Box::new(session))) } else { Err(self.lost(&why).into()) }
             }
@@ -172,7 +181,8 @@ impl Refresh<'_> {
         let (refresh_token, asked_at) = (grant.refresh_token.clone(), grant.asked_at);
         if let Err(why) = login::take(&mut session, name, grant, &need.purpose, None) {
             // Whatever else is wrong with the answer: the old refresh token is spent, and this is the new one.
-            writer.commit(&Session { refresh_token: refresh_token.or(old.refresh_token.clone()), ..old })?;
+            let refresh_token = refresh_token.or(old.refresh_token.clone());
+            writer.commit(&Session { refresh_token, refresh_expires_at: None, ..old })?;
             return Err(why);
         }
         if let Err(why) = writer.commit(&session) {

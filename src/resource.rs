@@ -9,7 +9,7 @@ use url::{Origin, Url};
 
 use crate::discovery;
 use crate::failure::fail;
-use crate::http::{Http, check_endpoint};
+use crate::http::{Http, check_endpoint, check_issuer};
 use crate::shown::shown;
 
 /// What a resource says of itself.
@@ -77,7 +77,7 @@ fn read(url: &Url, address: &str, http: &Http) -> Result<Option<Resource>> {
         return Err(fail(Exit::Refused, what));
     }
     let Some(issuer) = found.authorization_servers.into_iter().next() else { return Ok(None) };
-    if let Err(why) = check_endpoint(&issuer) {
+    if let Err(why) = check_issuer(&issuer) {
         return Err(fail(Exit::Refused, format!("`{url}` names an authorization server that {why}")));
     }
     let is_scope = |scope: &String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic());

@@ -163,7 +163,10 @@ impl State {
         line(
             "refreshed",
             match session.refresh_token {
-                Some(_) => "by itself, before it expires".to_owned(),
+                Some(_) => match session.refresh_expires_at {
+                    Some(end) => format!("by itself, until {}", rfc3339(end)),
+                    None => "by itself, before it expires".to_owned(),
+                },
                 None if session.how == How::Machine => "by itself: it signs in anew".to_owned(),
                 None => "never: there is no refresh token".to_owned(),
             },
@@ -228,6 +231,7 @@ impl State {
                 value["how"] = session.how.words().into();
                 value["signed_in_at"] = session.signed_in_at.into();
                 value["refreshable"] = session.refresh_token.is_some().into();
+                value["refresh_expires_at"] = session.refresh_expires_at.into();
                 value["tokens"] = json!(tokens);
                 value["kept"] = store::in_words(&paths.data, &self.account.name, kind).into();
                 value["serves"] = json!(session.serves);

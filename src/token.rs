@@ -37,8 +37,11 @@ pub(crate) struct Session {
     #[serde(default, with = "exposed_option")]
     pub(crate) refresh_token: Option<Secret>,
     /// The key that its tokens are bound to (RFC 9449).
-    #[serde(default, with = "exposed_option", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "exposed_option")]
     pub(crate) dpop_key: Option<Secret>,
+    /// Seconds since the epoch; `None` when the server did not say.
+    #[serde(default)]
+    pub(crate) refresh_expires_at: Option<u64>,
     /// What was granted, when the server said so.
     #[serde(default)]
     pub(crate) scope: Option<String>,

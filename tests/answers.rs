@@ -71,6 +71,8 @@ pub enum Fault {
 #[derive(Clone, Debug)]
 pub struct Call {
     pub at: At,
+    /// `POST /token`: the method, and the target as it came.
+    pub line: String,
     pub form: Vec<(String, String)>,
     pub bearer: Option<String>,
     /// The credentials of a client with a secret.
@@ -255,7 +257,8 @@ impl Book {
             _ => format!("&iss={}", encode(&self.grants.issuer)),
         };
         let target = field(&form, "redirect_uri").unwrap_or("");
-        let location = format!("{target}?{outcome}&state={}{iss}", encode(state));
+        let joint = if target.contains('?') { '&' } else { '?' };
+        let location = format!("{target}{joint}{outcome}&state={}{iss}", encode(state));
         Answer::Say(302, vec![("Location", location)], String::new())
     }
 

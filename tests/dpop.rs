@@ -163,3 +163,15 @@ fn a_key_that_is_lost_takes_the_session_along() {
     assert_eq!(idp.count("refresh_token"), 0, "nothing is spent without the key");
     assert!(fs::read(world.data("work")).is_ok());
 }
+
+#[test]
+fn a_sign_in_without_a_key_leaves_none_behind() {
+    let idp = Idp::start();
+    let world = bound(&idp);
+    world.sign_in();
+    assert!(world.record()["dpop_key"].is_string());
+    world.config(&world.config_text().replace("dpop_bound_access_tokens = true\n", ""));
+    world.sign_in();
+    assert!(world.record()["dpop_key"].is_null());
+    world.run(&["get", "work"]).expect(0);
+}

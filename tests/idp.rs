@@ -294,7 +294,8 @@ fn serve(mut request: Request, book: &Mutex<Book>, relay: &Relay) {
     let latency = book.lock().unwrap().latency;
     let (answer, peer): (Answer, Option<SocketAddr>) = {
         let mut book = book.lock().unwrap();
-        let call = Call { at, form, bearer, basic, dpop, json, when: Instant::now() };
+        let line = format!("{} {}", request.method(), request.url());
+        let call = Call { at, line, form, bearer, basic, dpop, json, when: Instant::now() };
         book.calls.push(call.clone());
         let fault = book.once.get_mut(&at).and_then(VecDeque::pop_front).or_else(|| book.always.get(&at).cloned());
         (book.answer(&call, fault), request.remote_addr().copied())

@@ -85,6 +85,7 @@ mod mcp;
 mod model;
 #[cfg(unix)]
 mod narrow;
+mod norms;
 #[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]
@@ -134,6 +135,8 @@ mod shell;
 mod status;
 #[cfg(unix)]
 mod stdin;
+#[cfg(unix)]
+mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
 #[cfg(unix)]
@@ -177,14 +180,8 @@ mod whet_refusals;
 #[cfg(unix)]
 mod world;
 
-/// A file that no `mod` line names would be compiled by nobody and pass for ever.
+#[cfg(unix)]
 #[test]
 fn no_file_of_tests_is_forgotten() {
-    let main = include_str!("main.rs");
-    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        let Some(module) = name.strip_suffix(".rs") else { continue };
-        let listed = main.lines().any(|line| line == format!("mod {module};"));
-        assert!(listed || module == "main", "tests/main.rs does not list {name}");
-    }
+    tables::nothing_is_forgotten("tests", include_str!("main.rs"));
 }

@@ -1,15 +1,11 @@
 //! The edge cases of `integrations/protocols/README.md` that have no better place, and the table itself.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::answers::{At, Fault};
-use crate::faults::tests;
 use crate::idp::Idp;
 use crate::runs::done;
+use crate::tables::{Known, rows};
 use crate::tools::Link;
 use crate::world::World;
 
@@ -172,26 +168,14 @@ const SECTIONS: [usize; 13] = [12, 12, 10, 7, 7, 9, 9, 7, 8, 4, 9, 6, 3];
 
 #[test]
 fn every_edge_case_names_tests_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut known = BTreeSet::new();
-    tests(&root.join("tests"), "", &mut known);
-    tests(&root.join("protocol"), "protocol::", &mut known);
-    tests(&root.join("src"), "src::", &mut known);
-    assert!(known.contains("tools_edges::every_edge_case_names_tests_that_exist"), "{known:?}");
-    assert!(known.contains("protocol::keyring::words::options_in_every_shape"), "{known:?}");
-    let table = fs::read_to_string(root.join("integrations/protocols/README.md")).unwrap();
+    let known = Known::find();
     let mut seen = Vec::new();
-    for line in table.lines().filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit()) {
-        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [number, case, shown] = cells[..] else { panic!("not three cells: {line}") };
+    for row in rows("protocols/README.md").iter().filter(|row| row[0].starts_with(|c: char| c.is_ascii_digit())) {
+        let [number, case, shown] = &row[..] else { panic!("not three cells: {row:?}") };
         let (section, item) = number.split_once(' ').unwrap().0.split_once('.').unwrap();
         seen.push((section.parse::<usize>().unwrap(), item.parse::<usize>().unwrap()));
-        assert!(!case.is_empty(), "{line}");
-        let names: Vec<_> = shown.split('`').skip(1).step_by(2).filter(|word| word.contains("::")).collect();
-        assert!(!names.is_empty() || shown.starts_with("none: "), "neither a test nor a reason: {line}");
-        for name in names {
-            assert!(known.contains(name), "there is no test `{name}`: {line}");
-        }
+        assert!(!case.is_empty(), "{row:?}");
+        assert!(!known.named(shown).is_empty() || shown.starts_with("none: "), "neither a test nor a reason: {row:?}");
     }
     let all = SECTIONS.iter().enumerate().flat_map(|(at, count)| (1..=*count).map(move |item| (at + 1, item)));
     assert_eq!(seen, all.collect::<Vec<_>>());

@@ -8,7 +8,7 @@ use hallpass_protocol::talk::{Exit, Failure};
 use toml_edit::{Item, Table, Value};
 
 use crate::flow::OUT_OF_BAND;
-use crate::http::check_endpoint;
+use crate::http::{check_endpoint, check_issuer};
 use crate::paths::Paths;
 use crate::shown::shown;
 
@@ -67,7 +67,10 @@ impl Values<'_> {
         match list.iter().find(|text| !hallpass_protocol::is_resource(text)) {
             None => Ok(list),
             Some(odd) => {
-                let what = format!("`{key}`: `{}` is no absolute URI without a fragment", shown(odd));
+                let what = format!(
+                    "`{key}`: `{}` is no absolute URI without a fragment; for another name there is `audience`",
+                    shown(odd)
+                );
                 Err(self.error(item.span(), what))
             }
         }
@@ -88,7 +91,7 @@ impl Values<'_> {
     /// An `https` URL, or `http` on this machine: anything else would show tokens to the network.
     pub(super) fn endpoint(&self, key: &str, item: &Item) -> Result<String> {
         let text = self.string(key, item)?;
-        match check_endpoint(&text) {
+        match if key == "issuer" { check_issuer(&text) } else { check_endpoint(&text) } {
             Ok(()) => Ok(text),
             Err(why) if text.contains('@') => Err(self.error(item.span(), format!("`{key}` {why}"))),
             Err(why) => Err(self.error(item.span(), format!("`{key}` `{}` {why}", shown(&text)))),
@@ -118,6 +121,9 @@ impl Values<'_> {
             url.as_ref().filter(|url| url.scheme() == "http" && url.fragment().is_none()).and_then(url::Url::host_str);
         match here {
             Some("127.0.0.1" | "localhost" | "[::1]") => Ok(text),
+            _ if url.as_ref().is_some_and(|url| url.fragment().is_some()) => {
+                Err(self.error(item.span(), format!("`{key}` has a fragment, which no redirect URI has")))
+            }
             _ => {
                 let what = format!("`{key}` is not on this machine: `http://127.0.0.1/callback` takes any free port");
                 Err(self.error(item.span(), what))

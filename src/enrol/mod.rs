@@ -14,7 +14,7 @@ use crate::choice::Choice;
 use crate::config::{self, text};
 use crate::discovery;
 use crate::failure::{fail, fail_hint};
-use crate::http::{Http, check_endpoint};
+use crate::http::{Http, check_issuer};
 use crate::login;
 use crate::paths::Paths;
 use crate::resource::{self, Resource};
@@ -77,7 +77,7 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         };
         return Err(fail_hint(Exit::Config, what, hint));
     };
-    if let Err(why) = check_endpoint(issuer) {
+    if let Err(why) = check_issuer(issuer) {
         return Err(fail(Exit::Config, format!("`--issuer` {why}")));
     }
     if let Err(why) = Pattern::parse(url) {

@@ -35,6 +35,8 @@ pub(crate) struct Listener {
     /// `127.0.0.1:49152`: what a request's Host must say.
     host: String,
     path: String,
+    /// With its question mark; it stays a part of the URI (RFC 6749 3.1.2).
+    query: String,
 }
 
 #[derive(Debug)]
@@ -101,7 +103,8 @@ impl Listener {
         let name = url.host_str().unwrap_or("127.0.0.1");
         let sockets = ports.iter().find_map(|port| bind(name, *port).ok())?;
         let port = sockets[0].local_addr().ok()?.port();
-        Some(Self { sockets, clients: Vec::new(), host: format!("{name}:{port}"), path: url.path().to_owned() })
+        let query = url.query().map_or(String::new(), |query| format!("?{query}"));
+        Some(Self { sockets, clients: Vec::new(), host: format!("{name}:{port}"), path: url.path().to_owned(), query })
     }
 
     /// The port it waits on.
@@ -111,7 +114,7 @@ impl Listener {
 
     /// The redirect URI for the authorization request.
     pub(crate) fn redirect_uri(&self) -> String {
-        format!("http://{}{}", self.host, self.path)
+        format!("http://{}{}{}", self.host, self.path, self.query)
     }
 
     /// Waits for the response with this state. `tick` runs at least once a second and may end the wait.

@@ -308,6 +308,7 @@ impl Attempt<'_> {
             serves: self.client.serves.clone(),
             refresh_token: None,
             dpop_key: self.dpop.as_ref().map(|dpop| dpop.secret.clone()),
+            refresh_expires_at: None,
             scope: None,
             identity: None,
             subject: None,
@@ -342,7 +343,7 @@ impl Attempt<'_> {
             return Profile::default();
         };
         match self.http.get(endpoint, Some(&token.secret), &self.headers()) {
-            Ok(answer) if answer.status == 200 => Profile::read(&answer.body, row),
+            Ok(answer) if answer.status == 200 => Profile::read(&answer.body, row).of(session.subject.as_deref()),
             _ => Profile::default(),
         }
     }

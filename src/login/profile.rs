@@ -13,6 +13,8 @@ use crate::shown::shown;
 pub(super) struct Profile {
     pub(super) identity: Option<String>,
     pub(super) tenant: Option<String>,
+    /// The server's own identifier of the person.
+    subject: Option<String>,
 }
 
 impl Profile {
@@ -34,7 +36,16 @@ impl Profile {
             (Some(name), Some(email)) => Some(format!("{name} <{email}>")),
             (name, email) => name.or(email).or_else(usual),
         };
-        Self { identity: identity.map(|identity| shown(&identity)), tenant }
+        let subject = body.get("sub").and_then(Value::as_str).map(str::to_owned);
+        Self { identity: identity.map(|identity| shown(&identity)), tenant, subject }
+    }
+
+    /// Nothing, if it is of another than the id_token is of (OpenID Connect Core 5.3.2).
+    pub(super) fn of(self, subject: Option<&str>) -> Self {
+        match (&self.subject, subject) {
+            (Some(found), Some(known)) if found != known => Self::default(),
+            _ => self,
+        }
     }
 }
 
@@ -60,6 +71,8 @@ mod tests {
         );
         assert_eq!(read(hal, None).identity.as_deref(), Some("hal@h.example"));
         assert_eq!(read(r#"{"sub":"7","name":"Hal"}"#, Some(&row)).identity.as_deref(), Some("Hal"));
+        let of = |subject| read(r#"{"sub":"7","name":"Hal"}"#, None).of(subject).identity;
+        assert_eq!((of(None).as_deref(), of(Some("7")).as_deref(), of(Some("8"))), (Some("Hal"), Some("Hal"), None));
         for odd in ["", "[]", "7", "{\"data\":null}", r#"{"data":{"name":7,"tenant":"a\r\nb"}}"#] {
             assert_eq!(read(odd, Some(&row)), Profile::default(), "{odd}");
         }

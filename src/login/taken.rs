@@ -57,6 +57,10 @@ pub(crate) fn take(
         session.tokens.retain(|old| !token.replaces(old));
         session.tokens.push(token);
     }
+    // Of a new one that it says nothing of, nothing is known; an old one may have been given more time.
+    if grant.refresh_token.is_some() || grant.refresh_expires_in.is_some() {
+        session.refresh_expires_at = grant.refresh_expires_in.map(|life| asked_at.saturating_add(life));
+    }
     if grant.refresh_token.is_some() {
         session.refresh_token = grant.refresh_token;
     }

@@ -58,6 +58,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         serves: client.serves.clone(),
         refresh_token: None,
         dpop_key: None,
+        refresh_expires_at: None,
         scope: None,
         identity: profile.identity,
         subject: None,

@@ -22,6 +22,8 @@ pub(crate) struct Grant {
     pub(crate) id_token: Option<Secret>,
     /// Seconds from when it was asked for; `None` when the server did not say.
     pub(crate) expires_in: Option<u64>,
+    /// The same for the refresh token.
+    pub(crate) refresh_expires_in: Option<u64>,
     pub(crate) scope: Option<String>,
     /// What an exchange gave (RFC 8693 2.2.1).
     pub(crate) issued_token_type: Option<String>,
@@ -81,6 +83,7 @@ struct Body {
     id_token: Option<Secret>,
     token_type: Option<String>,
     expires_in: Option<Value>,
+    refresh_token_expires_in: Option<Value>,
     scope: Option<Value>,
     issued_token_type: Option<Value>,
     error: Option<BasicErrorResponseType>,
@@ -155,6 +158,8 @@ fn grant(endpoint: &str, body: Body, answer: &Answer) -> Result<Grant, Trouble> 
         refresh_token: body.refresh_token,
         id_token: body.id_token,
         expires_in: body.expires_in.as_ref().and_then(life),
+        // Some say 0 for "never".
+        refresh_expires_in: body.refresh_token_expires_in.as_ref().and_then(life).filter(|life| *life > 0),
         scope: body.scope.as_ref().and_then(Value::as_str).map(printable),
         issued_token_type: body.issued_token_type.as_ref().and_then(Value::as_str).map(printable),
         is_bound,
@@ -180,6 +185,7 @@ fn form(bytes: &[u8]) -> Option<Body> {
             "token_type" => body.token_type = Some(value.into_owned()),
             "expires_in" => body.expires_in = Some(Value::String(value.into_owned())),
             "issued_token_type" => body.issued_token_type = Some(Value::String(value.into_owned())),
+            "refresh_token_expires_in" => body.refresh_token_expires_in = Some(Value::String(value.into_owned())),
             "scope" => body.scope = Some(Value::String(value.into_owned())),
             "error" => body.error = serde_json::from_value(Value::String(value.into_owned())).ok(),
             "error_description" => body.error_description = Some(Value::String(value.into_owned())),

@@ -212,7 +212,8 @@ fn with_scope<'a>(
 /// account has an `audience`: then that is its server's word.
 pub(crate) fn resource<'a>(client: &'a Client, purpose: &'a Purpose) -> Vec<(&'static str, &'a str)> {
     let word = |audience: &str| {
-        if audience.contains("://") && client.audience.is_empty() { "resource" } else { "audience" }
+        let is_uri = audience.contains("://") && !audience.contains('#');
+        if is_uri && client.audience.is_empty() { "resource" } else { "audience" }
     };
     let mut named: Vec<_> = purpose.resource.iter().map(|resource| ("resource", resource.as_str())).collect();
     named.extend(purpose.audience.iter().map(|audience| (word(audience), audience.as_str())));

@@ -32,32 +32,58 @@ pub(crate) fn register(
     let answer = http.json("POST", endpoint, None, &[], Some(&wish)).map_err(|why| match why {
         Unanswered::NotSent(why) | Unanswered::Lost(why) => Trouble::Later(why),
     })?;
-    read(&named(endpoint), answer.status, &answer.body)
+    read(&named(endpoint), answer.status, &answer.body, redirect_uri)
 }
 
 #[derive(Deserialize, Default)]
 struct Body {
     client_id: Option<String>,
-    client_secret: Option<serde::de::IgnoredAny>,
     token_endpoint_auth_method: Option<String>,
+    redirect_uris: Option<Vec<String>>,
+    grant_types: Option<Vec<String>>,
     error: Option<String>,
     error_description: Option<String>,
 }
 
-fn read(endpoint: &str, status: u16, body: &[u8]) -> Result<String, Trouble> {
+/// What the server made of the wish counts (RFC 7591 3.2.1): a client that cannot work is refused before a page opens.
+fn read(endpoint: &str, status: u16, body: &[u8], redirect_uri: Option<&str>) -> Result<String, Trouble> {
     let body: Body = serde_json::from_slice(body).unwrap_or_default();
     match body {
         Body { error: Some(error), error_description, .. } if (400..500).contains(&status) => {
             let words = [Some(error), error_description].into_iter().flatten().map(|words| printable(&words));
             Err(Trouble::Refused(words.collect::<Vec<_>>().join(": ")))
         }
-        // Some send a secret along that they do not ask for afterwards.
-        Body { client_secret: Some(_), token_endpoint_auth_method: Some(method), .. } if method != "none" => {
-            Err(Trouble::Refused(format!("{endpoint} registers only clients with a secret; register one by hand")))
+        // Some send a secret along that they do not ask for afterwards; only what they name counts.
+        Body { token_endpoint_auth_method: Some(method), .. } if method != "none" => {
+            let what = "registers only clients with a secret or a key; register one by hand";
+            Err(Trouble::Refused(format!("{endpoint} {what}")))
+        }
+        Body { redirect_uris: Some(made), .. }
+            if redirect_uri.is_some_and(|wish| !made.iter().any(|uri| is_same(uri, wish))) =>
+        {
+            Err(Trouble::Refused(format!(
+                "{endpoint} registered a client with another redirect URI; register one by hand"
+            )))
+        }
+        Body { grant_types: Some(made), .. }
+            if redirect_uri.is_some() && !made.iter().any(|grant| grant == "authorization_code") =>
+        {
+            let what = "registered a client that may not use authorization_code; register one by hand";
+            Err(Trouble::Refused(format!("{endpoint} {what}")))
         }
         Body { client_id: Some(id), .. } if matches!(status, 200 | 201) && is_id(&id) => Ok(id),
         _ => Err(Trouble::Later(format!("{endpoint} answered with status {status} and no client"))),
     }
+}
+
+/// The port of a loopback address is nobody's to compare (RFC 8252 7.3).
+fn is_same(made: &str, wish: &str) -> bool {
+    let portless = |text: &str| {
+        let mut url = url::Url::parse(text).ok()?;
+        url.set_port(None).ok()?;
+        Some(url)
+    };
+    portless(made).is_some_and(|made| Some(made) == portless(wish))
 }
 
 /// Printable ASCII (RFC 6749 A.1), and short enough to be one.
@@ -71,7 +97,7 @@ mod tests {
 
     #[test]
     fn answers() {
-        let id = |status, body: &str| read("h", status, body.as_bytes()).ok();
+        let id = |status, body: &str| read("h", status, body.as_bytes(), None).ok();
         assert_eq!(id(201, r#"{"client_id":"c1"}"#).as_deref(), Some("c1"));
         assert_eq!(id(201, r#"{"client_id":"c1","client_secret":"s"}"#).as_deref(), Some("c1"));
         let none = r#"{"client_id":"c1","client_secret":"s","token_endpoint_auth_method":"none"}"#;

@@ -23,8 +23,6 @@ mod turns;
 mod watch;
 mod wire;
 
-pub use table::tests;
-
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 
