@@ -3,6 +3,9 @@
 //! Never a redirect followed, never a cookie, bounded in bytes and in time. What matters afterwards is whether the
 //! request can have arrived: a refresh token that was sent may be spent.
 
+mod unanswered;
+mod url;
+
 use std::time::Duration;
 
 use anyhow::Result;
@@ -13,13 +16,16 @@ use ureq::http::Uri;
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error, Timeout};
+use ureq::{Agent, Error};
 use zeroize::Zeroizing;
 
-use crate::certificate::{self, Parties};
 use crate::clock::now;
 use crate::proxy;
 use crate::trust::Trust;
+pub(crate) use unanswered::Unanswered;
+use unanswered::{distrusted, is_distrust, unanswered};
+use url::host;
+pub(crate) use url::{check_endpoint, check_issuer, endpoint};
 
 /// Token answers are a few kilobytes; large id_tokens some hundred.
 const MAX_BODY: u64 = 1 << 20;
@@ -62,23 +68,6 @@ impl Answer {
         let named = self.challenge.as_ref().is_some_and(|challenge| challenge.contains(WORD));
         let body = || serde_json::from_slice::<serde_json::Value>(&self.body).unwrap_or_default();
         self.status == 403 && (named || body()["error"] == WORD)
-    }
-}
-
-/// Nothing came back.
-#[derive(Debug)]
-pub(crate) enum Unanswered {
-    /// It never left: no name, no connection, no TLS.
-    NotSent(String),
-    /// It may have arrived, and what it asked for may have been done.
-    Lost(String),
-}
-
-impl Unanswered {
-    pub(crate) fn why(&self) -> &str {
-        match self {
-            Self::NotSent(why) | Self::Lost(why) => why,
-        }
     }
 }
 
@@ -223,28 +212,6 @@ fn agent(tls: TlsConfig) -> Agent {
     Agent::with_parts(config, DefaultConnector::default(), Names::default())
 }
 
-/// Whether a URL may be sent a secret.
-pub(crate) fn check_endpoint(text: &str) -> std::result::Result<(), &'static str> {
-    let url = url::Url::parse(text).map_err(|_| "is not a URL")?;
-    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("has a user name, a password or a fragment in it");
-    }
-    match (url.scheme(), url.host_str()) {
-        ("https", Some(_)) => Ok(()),
-        ("http", Some(host)) if hallpass_protocol::place::is_loopback(host) => Ok(()),
-        ("http", _) => Err("is http:// and not on this machine: use https://"),
-        _ => Err("is not an https:// URL"),
-    }
-}
-
-/// Whether a URL may be an issuer's name (RFC 8414 2): an endpoint's, without a query.
-pub(crate) fn check_issuer(text: &str) -> std::result::Result<(), &'static str> {
-    match check_endpoint(text) {
-        Ok(()) if text.contains('?') => Err("has a query in it, which no issuer's name has"),
-        checked => checked,
-    }
-}
-
 fn read(
     url: &str,
     mut response: ureq::http::Response<ureq::Body>,
@@ -266,108 +233,5 @@ fn read(
         }
         // A status without its body: what was asked for may have been done.
         Err(why) => Err(Unanswered::Lost(format!("{}: its answer broke off: {why}", host(url)))),
-    }
-}
-
-/// What TLS itself has to say.
-fn tls(why: &Error) -> Option<&rustls::Error> {
-    match why {
-        Error::Rustls(why) => Some(why),
-        Error::Io(why) => why.get_ref().and_then(|inner| inner.downcast_ref()),
-        _ => None,
-    }
-}
-
-fn is_distrust(why: &Error) -> bool {
-    matches!(tls(why), Some(rustls::Error::InvalidCertificate(_)))
-}
-
-fn is_unknown(why: &Error) -> bool {
-    use rustls::CertificateError::{Other, UnknownIssuer};
-    // The verifiers of some systems have words of their own for it.
-    matches!(tls(why), Some(rustls::Error::InvalidCertificate(UnknownIssuer | Other(_))))
-}
-
-/// The server asked who we are, and was not content. It says so after our request was on its way, and has not read that.
-fn wants_a_certificate(why: &Error) -> bool {
-    use rustls::AlertDescription::{
-        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked, CertificateUnknown,
-        DecryptError, UnknownCA, UnsupportedCertificate,
-    };
-    let refusals = [
-        AccessDenied,
-        BadCertificate,
-        CertificateExpired,
-        CertificateRequired,
-        CertificateRevoked,
-        CertificateUnknown,
-        DecryptError,
-        UnknownCA,
-        UnsupportedCertificate,
-    ];
-    matches!(tls(why), Some(rustls::Error::AlertReceived(alert)) if refusals.contains(alert))
-}
-
-/// Why a certificate is not believed, and what to do: behind a company's proxy it is the company's.
-fn distrusted(url: &str, why: &Error) -> String {
-    let known = is_unknown(why).then(|| certificate::presented(url)).flatten();
-    match known {
-        Some(Parties { subject, issuer }) => format!(
-            "its certificate is not trusted: it is for `{subject}` and comes from `{issuer}`, which this machine does not \
-             know; if that is your company, name its certificate: `ca_file = \"...\"`, or SSL_CERT_FILE"
-        ),
-        None => format!(
-            "its certificate is not trusted ({why}); behind a company proxy, name its certificate: `ca_file = \"...\"`"
-        ),
-    }
-}
-
-fn unanswered(url: &str, why: &Error) -> Unanswered {
-    let words = format!("{}: {}", host(url), plain(why));
-    let not_sent = match why {
-        Error::Io(io) => {
-            use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, InvalidData, NetworkUnreachable};
-            matches!(io.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable | InvalidData)
-        }
-        Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
-        Error::HostNotFound
-        | Error::ConnectionFailed
-        | Error::ConnectProxyFailed(_)
-        | Error::InvalidProxyUrl
-        | Error::BadUri(_)
-        | Error::Tls(_)
-        | Error::Rustls(_) => true,
-        _ => false,
-    };
-    if not_sent { Unanswered::NotSent(words) } else { Unanswered::Lost(words) }
-}
-
-/// ureq's words, where ours would not be clearer.
-fn plain(why: &Error) -> String {
-    match why {
-        Error::HostNotFound => "its name is not known, or nobody is there to ask for it".into(),
-        Error::Timeout(_) => "no answer in time".into(),
-        Error::ConnectionFailed => "no connection".into(),
-        Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
-        other if wants_a_certificate(other) => {
-            "it asks for a certificate of ours, and does not take what it got: `client_certificate_file`".into()
-        }
-        other => other.to_string(),
-    }
-}
-
-/// Host, port and path of one of our endpoints.
-pub(crate) fn endpoint(url: &str) -> String {
-    let path = url::Url::parse(url).map(|url| url.path().to_owned()).unwrap_or_default();
-    host(url) + &path
-}
-
-/// Host and port for messages: a path or query may hold what must not be shown.
-fn host(url: &str) -> String {
-    let Ok(url) = url::Url::parse(url) else { return "another path of the same server".to_owned() };
-    match (url.host_str(), url.port()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (Some(host), None) => host.to_owned(),
-        _ => url.scheme().to_owned(),
     }
 }
