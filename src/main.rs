@@ -20,6 +20,7 @@
 //! through `login`. Arrows go down only.
 
 mod account;
+mod asking;
 mod broker;
 mod certificate;
 mod choice;
@@ -35,6 +36,7 @@ mod failure;
 mod flow;
 mod handover;
 mod http;
+mod hyperlink;
 mod kept;
 mod lock;
 mod login;
@@ -47,6 +49,7 @@ mod pats;
 mod peek;
 mod person;
 mod presence;
+mod prompt;
 mod provider;
 mod proxy;
 mod refresh;
@@ -67,6 +70,8 @@ mod textfile;
 mod token;
 mod tool;
 mod trust;
+mod watch;
+mod whereabouts;
 mod why;
 
 use std::ffi::OsString;

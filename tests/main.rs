@@ -90,6 +90,8 @@ mod refresh;
 #[cfg(unix)]
 mod relay;
 #[cfg(unix)]
+#[cfg(target_os = "linux")]
+mod roads;
 mod rows;
 #[cfg(unix)]
 mod runs;

@@ -6,15 +6,18 @@ mod command;
 mod device;
 pub(crate) mod listener;
 mod machine;
+mod opened;
 pub(crate) mod pages;
 mod paste;
 mod profile;
+mod race;
 mod response;
 mod road;
 mod taken;
 mod token;
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -26,17 +29,19 @@ use crate::discovery::{self, Server};
 use crate::failure::fail_hint;
 use crate::flow::Flow;
 use crate::http::Http;
+use crate::hyperlink;
 use crate::oauth::{self, AuthorizationRequest, Grant, Grants, Trouble};
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::terminal;
 use crate::token::{How, Session};
 pub(crate) use client::client_id;
-use listener::{Callback, Listener};
+use listener::Callback;
 use pages::Page;
 use profile::Profile;
+use race::{Arrival, Checked, Race};
 use response::Response;
-use road::road;
+use road::{Road, road};
 pub(crate) use taken::{fresh_id, take};
 
 /// What the person asked for on the command line, or nothing.
@@ -55,7 +60,7 @@ pub(crate) struct Wishes {
     /// The token that is exchanged for another (RFC 8693), of the account that is configured for it.
     pub(crate) subject: Option<Secret>,
     /// Writes the page's address where it was asked for.
-    pub(crate) url_to: fn(&str),
+    pub(crate) url_to: fn(&str) -> Result<()>,
 }
 
 impl Default for Wishes {
@@ -68,7 +73,10 @@ impl Default for Wishes {
             client_id: None,
             token: None,
             subject: None,
-            url_to: terminal::line,
+            url_to: |url| {
+                hyperlink::show(url);
+                Ok(())
+            },
         }
     }
 }
@@ -105,9 +113,23 @@ struct Attempt<'a> {
     wishes: &'a Wishes,
     /// Known from the beginning, or registered on the way.
     client_id: OnceCell<String>,
-    http: Http,
+    http: Arc<Http>,
     server: Option<Server>,
     until: Instant,
+}
+
+/// What the token endpoint is asked with, for whoever asks on a thread of its own.
+struct Asks {
+    http: Arc<Http>,
+    client: Client,
+    server: Server,
+    client_id: String,
+}
+
+impl Asks {
+    fn grants(&self) -> Result<Grants<'_>> {
+        grants(&self.http, &self.client, &self.server, &self.client_id)
+    }
 }
 
 /// Signs in the way the person asked for, else the account's, else the one that fits where we are.
@@ -119,7 +141,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         client,
         wishes,
         client_id: client_id.unwrap_or_default(),
-        http: Http::new(&client.trust)?,
+        http: Arc::new(Http::new(&client.trust)?),
         server: None,
         until: browser::until(client.timeout),
     };
@@ -132,41 +154,12 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     if !road.how.is_unattended() {
         terminal::say(&format!("signing in to account `{account}` by {}: {}", road.how.words(), road.why));
     }
-    let (session, browser, held) = match road.how {
-        How::Machine => {
-            let held = Held::begin();
-            (attempt.session(machine::grant(&attempt, flow)?, How::Machine, None)?, None, held)
-        }
-        How::Device => {
-            let (grant, held) = device::grant(&attempt)?;
-            (attempt.session(grant, How::Device, None)?, None, held)
-        }
-        How::Browser => {
-            let listener = match Listener::bind(account, client, wishes.port) {
-                // The answer can be carried over by hand, too.
-                Err(why) if wishes.flow == Flow::Auto && terminal::is_ours() => {
-                    terminal::say(&format!("{why}; it is pasted back instead"));
-                    let (session, held) = attempt.by_paste()?;
-                    return Ok(SignedIn { session, browser: None, _held: held });
-                }
-                bound => bound?,
-            };
-            let (code, request, callback) = browser::code(&attempt, listener)?;
-            let held = Held::begin();
-            match attempt.trade(&code, &request, How::Browser) {
-                Ok(session) => (session, Some(callback), held),
-                Err(why) => {
-                    callback.finish(Page::Failed);
-                    return Err(why);
-                }
-            }
-        }
-        How::Paste | How::Token => {
-            let (session, held) = attempt.by_paste()?;
-            (session, None, held)
-        }
-    };
-    Ok(SignedIn { session, browser, _held: held })
+    if road.how == How::Machine {
+        let held = Held::begin();
+        let session = attempt.session(machine::grant(&attempt, flow)?, How::Machine, None)?;
+        return Ok(SignedIn { session, browser: None, _held: held });
+    }
+    attempt.by_person(&road)
 }
 
 impl Attempt<'_> {
@@ -203,17 +196,46 @@ impl Attempt<'_> {
         AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)
     }
 
-    fn by_paste(&self) -> Result<(Session, Held)> {
-        if !terminal::is_ours() {
-            return Err(paste::needs_a_terminal(self.account));
+    /// By whichever road a person takes first.
+    fn by_person(&self, road: &Road) -> Result<SignedIn> {
+        let mut race = Race::begin(self, road)?;
+        loop {
+            match race.next()? {
+                Arrival::Granted(grant) => {
+                    let (_, held) = race.end();
+                    let session = self.session(*grant, How::Device, None)?;
+                    return Ok(SignedIn { session, browser: None, _held: held });
+                }
+                Arrival::Callback(code, callback) => match self.trade(&code, race.request()?, How::Browser) {
+                    Ok(session) => {
+                        let (_, held) = race.end();
+                        return Ok(SignedIn { session, browser: Some(callback), _held: held });
+                    }
+                    Err(why) => {
+                        callback.finish(Page::Failed);
+                        return Err(why);
+                    }
+                },
+                Arrival::Pasted(code, checked) => match self.grants()?.code(&code, race.request()?) {
+                    // Of a bare code nothing was known: it may have been anything that was typed.
+                    Err(Trouble::Ended(why)) if checked == Checked::Nothing => race.not_taken(&why)?,
+                    traded => {
+                        let traded = traded.map_err(|trouble| self.no_token(trouble))?;
+                        let session = self.session_of_code(traded, race.request()?, How::Paste)?;
+                        let (_, held) = race.end();
+                        return Ok(SignedIn { session, browser: None, _held: held });
+                    }
+                },
+            }
         }
-        let (code, request) = paste::code(self)?;
-        let held = Held::begin();
-        Ok((self.trade(&code, &request, How::Paste)?, held))
     }
 
-    fn show_url(&self, url: &str) {
-        (self.wishes.url_to)(url);
+    fn show_url(&self, url: &str) -> Result<()> {
+        let name = self.account;
+        (self.wishes.url_to)(url).map_err(|why| {
+            let failure = crate::failure::of(&why);
+            fail_hint(failure.exit, format!("account `{name}`: {}", failure.what), failure.hint.unwrap_or_default())
+        })
     }
 
     /// The code of a response, if it comes from the server that was asked (RFC 9207).
@@ -237,17 +259,20 @@ impl Attempt<'_> {
     }
 
     fn grants(&self) -> Result<Grants<'_>> {
-        Ok(Grants {
-            http: &self.http,
-            token_endpoint: &self.server().token_endpoint,
-            client_id: self.client_id(None)?,
-            secret: oauth::client_secret(self.client)?,
-            life: self.client.token_life(),
-        })
+        grants(&self.http, self.client, self.server(), self.client_id(None)?)
+    }
+
+    fn asks(&self) -> Result<Asks> {
+        let (client, server) = (self.client.clone(), self.server().clone());
+        Ok(Asks { http: Arc::clone(&self.http), client, server, client_id: self.client_id(None)?.to_owned() })
     }
 
     fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How) -> Result<Session> {
         let grant = self.grants()?.code(code, request).map_err(|trouble| self.no_token(trouble))?;
+        self.session_of_code(grant, request, how)
+    }
+
+    fn session_of_code(&self, grant: Grant, request: &AuthorizationRequest, how: How) -> Result<Session> {
         let asked_for_id = self.client.scope.iter().any(|scope| scope == "openid");
         self.session(grant, how, asked_for_id.then(|| request.nonce.expose()))
     }
@@ -328,4 +353,14 @@ impl Attempt<'_> {
             _ => Profile::default(),
         }
     }
+}
+
+fn grants<'a>(http: &'a Http, client: &Client, server: &'a Server, client_id: &'a str) -> Result<Grants<'a>> {
+    Ok(Grants {
+        http,
+        token_endpoint: &server.token_endpoint,
+        client_id,
+        secret: oauth::client_secret(client)?,
+        life: client.token_life(),
+    })
 }
