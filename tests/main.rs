@@ -79,6 +79,8 @@ mod mcp;
 #[cfg(target_os = "linux")]
 mod model;
 #[cfg(target_os = "linux")]
+mod pages;
+#[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]
 mod pats;
@@ -89,9 +91,9 @@ mod record;
 mod refresh;
 #[cfg(unix)]
 mod relay;
-#[cfg(unix)]
 #[cfg(target_os = "linux")]
 mod roads;
+#[cfg(unix)]
 mod rows;
 #[cfg(unix)]
 mod runs;
