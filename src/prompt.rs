@@ -59,15 +59,20 @@ mod unix {
         /// It can be open beside something else.
         pub(crate) const IS_PATIENT: bool = true;
 
-        /// Takes the keys; the question is shown at the first look. `None` without a terminal, or in the background.
-        pub(crate) fn begin(question: &'static str) -> Option<Self> {
+        /// Takes the keys; the question is shown at the first look. `None` without a terminal, or in the background;
+        /// `beside` something else also where another program has the keys, as a pager has that our caller writes to.
+        pub(crate) fn begin(question: &'static str, beside: bool) -> Option<Self> {
             let terminal = terminal::open().filter(is_ours)?;
             let before = tcgetattr(&terminal).ok()?;
+            if beside && !before.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON) {
+                return None;
+            }
             let mut raw = before.clone();
             raw.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::IEXTEN);
             raw.input_modes.remove(InputModes::IXON); // a pasted Ctrl-S would stop our own words
             raw.special_codes[SpecialCodeIndex::VMIN] = 0;
             raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+            raw.special_codes[SpecialCodeIndex::VSUSP] = 0; // stopped, we would leave the shell a terminal like this
             tcsetattr(&terminal, OptionalActions::Flush, &raw).ok()?;
             let (unread, line) = Default::default();
             Some(Self { terminal, before, question, unread, line, is_odd: false, shown: None })
@@ -124,6 +129,7 @@ mod unix {
                         while self.line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
                     }
                     0x15 => self.line.clear(), // Ctrl-U
+                    0x1a => {}                 // Ctrl-Z
                     0..0x20 => self.is_odd = true,
                     _ if self.line.len() < MAX_ANSWER => self.line.push(byte),
                     _ => self.is_odd = true,
@@ -220,7 +226,7 @@ mod elsewhere {
     impl Prompt {
         pub(crate) const IS_PATIENT: bool = false;
 
-        pub(crate) fn begin(question: &'static str) -> Option<Self> {
+        pub(crate) fn begin(question: &'static str, _beside: bool) -> Option<Self> {
             Some(Self { console: terminal::open().filter(|_| terminal::is_ours())?, question })
         }
 

@@ -246,8 +246,10 @@ fn only_who_sees_the_question_is_asked() {
     if !has("setsid") {
         return;
     }
-    // Words caught in a file, the address taken by a program, a group in the background: as without a terminal.
+    // Words caught in a file, the address taken by a program, a group in the background, keys that another program has
+    // (a pager): as without a terminal.
     let cases = [
+        "stty -icanon -echo; \"$HALLPASS\" login work",
         "\"$HALLPASS\" login work 2>err",
         "\"$HALLPASS\" login work --no-open | { read -r page; curl -qsL \"$page\"; } >page",
         "set -m; \"$HALLPASS\" login work & wait $!",

@@ -39,9 +39,8 @@ pub(crate) use client::client_id;
 use listener::Callback;
 use pages::Page;
 use profile::Profile;
-use race::{Arrival, Checked, Race};
 use response::Response;
-use road::{Road, road};
+use road::road;
 pub(crate) use taken::{fresh_id, take};
 
 /// What the person asked for on the command line, or nothing.
@@ -159,7 +158,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         let session = attempt.session(machine::grant(&attempt, flow)?, How::Machine, None)?;
         return Ok(SignedIn { session, browser: None, _held: held });
     }
-    attempt.by_person(&road)
+    race::sign_in(&attempt, &road)
 }
 
 impl Attempt<'_> {
@@ -194,40 +193,6 @@ impl Attempt<'_> {
     fn request(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {
         let client_id = self.client_id(Some(redirect_uri))?;
         AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)
-    }
-
-    /// By whichever road a person takes first.
-    fn by_person(&self, road: &Road) -> Result<SignedIn> {
-        let mut race = Race::begin(self, road)?;
-        loop {
-            match race.next()? {
-                Arrival::Granted(grant) => {
-                    let (_, held) = race.end();
-                    let session = self.session(*grant, How::Device, None)?;
-                    return Ok(SignedIn { session, browser: None, _held: held });
-                }
-                Arrival::Callback(code, callback) => match self.trade(&code, race.request()?, How::Browser) {
-                    Ok(session) => {
-                        let (_, held) = race.end();
-                        return Ok(SignedIn { session, browser: Some(callback), _held: held });
-                    }
-                    Err(why) => {
-                        callback.finish(Page::Failed);
-                        return Err(why);
-                    }
-                },
-                Arrival::Pasted(code, checked) => match self.grants()?.code(&code, race.request()?) {
-                    // Of a bare code nothing was known: it may have been anything that was typed.
-                    Err(Trouble::Ended(why)) if checked == Checked::Nothing => race.not_taken(&why)?,
-                    traded => {
-                        let traded = traded.map_err(|trouble| self.no_token(trouble))?;
-                        let session = self.session_of_code(traded, race.request()?, How::Paste)?;
-                        let (_, held) = race.end();
-                        return Ok(SignedIn { session, browser: None, _held: held });
-                    }
-                },
-            }
-        }
     }
 
     fn show_url(&self, url: &str) -> Result<()> {

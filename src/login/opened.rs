@@ -43,14 +43,14 @@ pub(super) fn open(attempt: &Attempt<'_>, road: &Road) -> Result<Opened> {
     let (how, listener) = listener(attempt, road.how, together)?;
     let asks = how != How::Browser || together;
     // Before anything is shown: what is typed from now on is an answer.
-    let prompt = if asks { Prompt::begin(QUESTION) } else { None };
+    let prompt = if asks { Prompt::begin(QUESTION, how == How::Browser) } else { None };
     if prompt.is_none() && how != How::Browser {
         let what = format!("account `{}`: pasting an answer back needs a terminal", attempt.account);
         return Err(fail(Exit::Usage, what));
     }
     let redirect_uri = listener.as_ref().map_or_else(|| paste::redirect_uri(attempt), Listener::redirect_uri);
     let request = attempt.request(&redirect_uri)?;
-    let has_device = together && attempt.server().device_authorization_endpoint.is_some();
+    let has_device = together && prompt.is_some() && attempt.server().device_authorization_endpoint.is_some();
     let at_once = has_device && how == How::Device;
     let has_key = has_device && !at_once;
     if how == How::Browser {

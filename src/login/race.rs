@@ -16,16 +16,17 @@ use super::opened::{Opened, open};
 use super::pages::Page;
 use super::response::Response;
 use super::road::Road;
-use super::{Attempt, paste};
+use super::{Attempt, SignedIn, paste};
 use crate::failure::{Unanswered, fail, fail_hint};
-use crate::oauth::{AuthorizationRequest, Grant};
+use crate::oauth::{AuthorizationRequest, Grant, Trouble};
 use crate::prompt::{Prompt, Typed};
 use crate::signals::Held;
 use crate::terminal::{self, say};
+use crate::token::How;
 use crate::watch::Watch;
 
 /// The roads that are still open.
-pub(super) struct Race<'a> {
+struct Race<'a> {
     attempt: &'a Attempt<'a>,
     request: Option<AuthorizationRequest>,
     opening: Option<Opening>,
@@ -40,7 +41,7 @@ pub(super) struct Race<'a> {
 }
 
 /// What came first.
-pub(super) enum Arrival {
+enum Arrival {
     Callback(Secret, Callback),
     /// A code that a person pasted; with its state, or cut out of the answer.
     Pasted(Secret, Checked),
@@ -49,21 +50,55 @@ pub(super) enum Arrival {
 
 /// Whether the state was there and right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Checked {
+enum Checked {
     State,
     /// Only PKCE ties it to this sign-in.
     Nothing,
 }
 
+/// By whichever road a person takes first.
+pub(super) fn sign_in(attempt: &Attempt<'_>, road: &Road) -> Result<SignedIn> {
+    let mut race = Race::begin(attempt, road)?;
+    loop {
+        match race.next()? {
+            Arrival::Granted(grant) => {
+                let (_, held) = race.end();
+                let session = attempt.session(*grant, How::Device, None)?;
+                return Ok(SignedIn { session, browser: None, _held: held });
+            }
+            Arrival::Callback(code, callback) => match attempt.trade(&code, race.request()?, How::Browser) {
+                Ok(session) => {
+                    let (_, held) = race.end();
+                    return Ok(SignedIn { session, browser: Some(callback), _held: held });
+                }
+                Err(why) => {
+                    callback.finish(Page::Failed);
+                    return Err(why);
+                }
+            },
+            Arrival::Pasted(code, checked) => match attempt.grants()?.code(&code, race.request()?) {
+                // Of a bare code nothing was known: it may have been anything that was typed.
+                Err(Trouble::Ended(why)) if checked == Checked::Nothing => race.not_taken(&why)?,
+                traded => {
+                    let traded = traded.map_err(|trouble| attempt.no_token(trouble))?;
+                    let session = attempt.session_of_code(traded, race.request()?, How::Paste)?;
+                    let (_, held) = race.end();
+                    return Ok(SignedIn { session, browser: None, _held: held });
+                }
+            },
+        }
+    }
+}
+
 impl<'a> Race<'a> {
-    pub(super) fn begin(attempt: &'a Attempt<'a>, road: &Road) -> Result<Self> {
+    fn begin(attempt: &'a Attempt<'a>, road: &Road) -> Result<Self> {
         let held = Held::begin(); // from before the page opens: a Ctrl-C is answered in words
         let Opened { request, opening, listener, prompt, device, has_key } = open(attempt, road)?;
         Ok(Self { attempt, request, opening, listener, prompt, tries: paste::TRIES, device, has_key, held })
     }
 
     /// Waits for the next arrival. After an error nothing is open any more.
-    pub(super) fn next(&mut self) -> Result<Arrival> {
+    fn next(&mut self) -> Result<Arrival> {
         let came = loop {
             match self.turn() {
                 Ok(Some(arrival)) => break Ok(arrival),
@@ -83,18 +118,18 @@ impl<'a> Race<'a> {
     }
 
     /// The server did not take a code that nothing was known of. Another may be pasted.
-    pub(super) fn not_taken(&mut self, why: &str) -> Result<()> {
+    fn not_taken(&mut self, why: &str) -> Result<()> {
         self.wrong(&format!("the server does not take that code ({why}), try again")).inspect_err(|_| self.close())
     }
 
     /// What is needed for the rest of the sign-in; all roads are closed.
-    pub(super) fn end(mut self) -> (Option<AuthorizationRequest>, Held) {
+    fn end(mut self) -> (Option<AuthorizationRequest>, Held) {
         self.close();
         (self.request, self.held)
     }
 
     /// The request whose answer arrived.
-    pub(super) fn request(&self) -> Result<&AuthorizationRequest> {
+    fn request(&self) -> Result<&AuthorizationRequest> {
         self.request.as_ref().ok_or_else(|| fail(Exit::Bug, "a code came that nobody had asked for"))
     }
 
