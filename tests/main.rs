@@ -23,8 +23,9 @@ mod autocom_roads;
 mod autocom_server;
 #[cfg(unix)]
 mod callback;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod company;
+#[cfg(unix)]
 mod config;
 #[cfg(target_os = "linux")]
 mod crash;
