@@ -53,6 +53,8 @@ mod unix {
         is_odd: bool,
         /// How much of the line the screen tells about; `None` while the question is not there.
         shown: Option<usize>,
+        /// It cannot take back what it shows.
+        is_dumb: bool,
     }
 
     impl Prompt {
@@ -75,7 +77,8 @@ mod unix {
             raw.special_codes[SpecialCodeIndex::VSUSP] = 0; // stopped, we would leave the shell a terminal like this
             tcsetattr(&terminal, OptionalActions::Flush, &raw).ok()?;
             let (unread, line) = Default::default();
-            Some(Self { terminal, before, question, unread, line, is_odd: false, shown: None })
+            let is_dumb = crate::paths::set("TERM").is_some_and(|term| term == "dumb");
+            Some(Self { terminal, before, question, unread, line, is_odd: false, shown: None, is_dumb })
         }
 
         /// In the background reading would stop us.
@@ -177,16 +180,20 @@ mod unix {
                 return;
             }
             self.shown = Some(self.line.len());
+            if self.is_dumb && !self.line.is_empty() {
+                return;
+            }
+            let start = if self.is_dumb { "" } else { "\r\x1b[K" };
             let count = match self.line.len() {
                 0 => String::new(),
                 count => format!("[{count} characters] "),
             };
-            let _ = write!(self.terminal, "\r\x1b[K{}{count}", self.question);
+            let _ = write!(self.terminal, "{start}{}{count}", self.question);
         }
 
         fn hide(&mut self) {
             if self.shown.take().is_some() && is_ours(&self.terminal) {
-                let _ = self.terminal.write_all(b"\r\x1b[K");
+                let _ = self.terminal.write_all(if self.is_dumb { "\n" } else { "\r\x1b[K" }.as_bytes());
             }
         }
     }

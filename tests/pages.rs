@@ -147,6 +147,7 @@ fn a_terminal_that_can_gets_one_link_and_the_clipboard() {
         let whole = format!("\u{1b}]8;;{url}\u{1b}\\{url}\u{1b}]8;;\u{1b}\\");
         let copied = format!("\u{1b}]52;c;{}\u{1b}\\", base64::engine::general_purpose::STANDARD.encode(&url));
         assert_eq!((screen.contains(&whole), screen.contains(&copied)), (link, clipboard), "{variables}: {screen:?}");
+        assert!(!variables.contains("dumb") || !screen.contains('\u{1b}'), "{screen:?}");
         assert_eq!((screen.matches("\u{1b}]").count() > 0, screen.contains(&url)), (link, true), "{variables}");
     }
 }

@@ -277,3 +277,20 @@ fn stdin_is_never_read() {
         assert!(idp.live_access_token(&world.token()), "{run}");
     }
 }
+
+#[test]
+fn a_client_that_is_registered_on_the_way_is_for_one_road() {
+    if !has("setsid") {
+        return;
+    }
+    for (bare, grant) in [("", "authorization_code"), (BARE, GRANT)] {
+        let idp = Idp::builder().registers().device(Device::script(&[Poll::Granted])).start();
+        let world = World::bare();
+        let command = format!("{bare}exec \"$HALLPASS\" login {}/mcp", idp.issuer);
+        let done = Terminal::run(&world, &command).end().expect(0);
+        assert!(!done.out.contains("`d` and Enter"), "{done:?}");
+        let grants = idp.registered().remove(0)["grant_types"].to_string();
+        assert_eq!((grants.contains(grant), idp.count(grant)), (true, 1), "{grants}: {done:?}");
+        assert_eq!(idp.complaints(), [""; 0]);
+    }
+}

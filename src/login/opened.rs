@@ -36,7 +36,9 @@ const QUESTION: &str = "address or code: ";
 /// Opens the road that was chosen, and beside it those that this terminal allows.
 pub(super) fn open(attempt: &Attempt<'_>, road: &Road) -> Result<Opened> {
     let nothing = Opened { request: None, opening: None, listener: None, prompt: None, device: None, has_key: false };
-    let together = road.together && can_ask_beside(attempt);
+    // A client that is registered on the way is one for pages or one for codes, and not both.
+    let registers = attempt.client_id.get().is_none();
+    let together = road.together && can_ask_beside(attempt) && !(registers && road.how == How::Device);
     if road.how == How::Device && !together {
         return Ok(Opened { device: Some(Device::begin(attempt, true)?), ..nothing });
     }
@@ -50,7 +52,8 @@ pub(super) fn open(attempt: &Attempt<'_>, road: &Road) -> Result<Opened> {
     }
     let redirect_uri = listener.as_ref().map_or_else(|| paste::redirect_uri(attempt), Listener::redirect_uri);
     let request = attempt.request(&redirect_uri)?;
-    let has_device = together && prompt.is_some() && attempt.server().device_authorization_endpoint.is_some();
+    let has_device = attempt.server().device_authorization_endpoint.is_some();
+    let has_device = has_device && together && prompt.is_some() && !registers;
     let at_once = has_device && how == How::Device;
     let has_key = has_device && !at_once;
     if how == How::Browser {
