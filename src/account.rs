@@ -131,6 +131,8 @@ pub(crate) struct Client {
     /// Seconds a person has to sign in.
     pub(crate) timeout: u64,
     pub(crate) interactive: Interactive,
+    /// What opens its pages, with arguments: a profile, a private window.
+    pub(crate) browser: Option<Vec<String>>,
     /// Its token goes into no program's environment.
     pub(crate) no_exec: bool,
     /// The row it comes from.

@@ -17,10 +17,14 @@ use crate::discovery;
 use crate::failure;
 use crate::flow::Flow;
 use crate::http::Http;
+use crate::opener;
 use crate::paths::Paths;
 use crate::renew::Renewal;
+use crate::shown::shown;
 use crate::store;
+use crate::terminal;
 use crate::token::TokenKind;
+use crate::whereabouts;
 
 /// What was looked at, and how it is.
 #[derive(Debug)]
@@ -40,6 +44,7 @@ pub(crate) fn examine(paths: &Paths, named: Option<&str>, tenant: Option<&str>) 
         }
     };
     findings.push(fine(format!("configuration `{}`", paths.config.display())));
+    findings.push(fine(place()));
     findings.extend(modes(paths));
     findings.push(match store::keychain_words(&paths.data) {
         Ok(words) => fine(words),
@@ -66,6 +71,9 @@ fn account_findings(paths: &Paths, account: &Account, client: &Client, tenant: O
     let secrets = [&client.client_secret_file, &client.machine.key_file];
     let secrets: Vec<_> = secrets.into_iter().flatten().map(|file| (file.as_path(), 0o600)).collect();
     findings.extend(wide(&secrets));
+    if let Some(own) = client.browser.as_deref() {
+        findings.push(browser(&label("browser"), own));
+    }
     let http = match Http::new(&client.trust) {
         Ok(http) => http,
         Err(why) => return vec![trouble(label("ca_file"), failure::of(&why))],
@@ -103,6 +111,31 @@ fn identity(label: &str, account: &Account, client: &Client) -> Option<Finding> 
         });
     }
     account.ci.as_ref().map(|_| fine(format!("{label}: none is found, so a person signs in")))
+}
+
+/// Where we are, and what comes of it for a sign-in.
+fn place() -> String {
+    let terminal = if terminal::is_ours() { "at a terminal" } else { "without a terminal" };
+    let page = match opener::no_browser(None) {
+        Some(why) => why,
+        None => match opener::launchers("https://example.com/", None).first().and_then(|words| words.first()) {
+            Some(program) => format!("pages open with `{}`", shown(&program.to_string_lossy())),
+            None => "the program that BROWSER names is not here".to_owned(),
+        },
+    };
+    format!("this is {}, {terminal}; {page}", whereabouts::here().words())
+}
+
+/// Whether the account's own browser is there.
+fn browser(label: &str, own: &[String]) -> Finding {
+    let name = own.first().map(String::as_str).unwrap_or_default();
+    match opener::is_here(name) {
+        true => fine(format!("{label}: `{}`", shown(name))),
+        false => {
+            let what = format!("`{}` is not here", shown(name));
+            trouble(label, Failure::new(Exit::Config, what).hint("its pages open in the usual one; change `browser`"))
+        }
+    }
 }
 
 /// Whether the server takes what would be handed out.

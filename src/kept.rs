@@ -19,8 +19,8 @@ use crate::config::{self, Keep};
 use crate::failure::fail;
 use crate::lock::{self, Lock, Waited};
 use crate::paths::{Paths, set};
-use crate::presence::is_ci;
 use crate::store::{self, Kind, Shelf, Stored};
+use crate::whereabouts::is_ci;
 
 /// More for one host is not a person's; the oldest goes.
 const MAX_ENTRIES: usize = 200;

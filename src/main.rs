@@ -20,6 +20,7 @@
 //! through `login`. Arrows go down only.
 
 mod account;
+mod asking;
 mod bought;
 mod broker;
 mod certificate;
@@ -36,6 +37,7 @@ mod failure;
 mod flow;
 mod handover;
 mod http;
+mod hyperlink;
 mod kept;
 mod lock;
 mod login;
@@ -48,6 +50,7 @@ mod pats;
 mod peek;
 mod person;
 mod presence;
+mod prompt;
 mod provider;
 mod proxy;
 mod refresh;
@@ -70,6 +73,8 @@ mod tool;
 mod trade;
 mod trust;
 mod vault;
+mod watch;
+mod whereabouts;
 mod why;
 mod workload;
 

@@ -7,33 +7,51 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::whereabouts::{Whereabouts, has_display, here};
+
 /// A launcher and its arguments, the URL among them as one argument.
 pub(crate) type Launch = Vec<OsString>;
 
-/// The launchers to try, in order: `$BROWSER`'s, else the system's. None for a URL that is not plainly http(s).
-pub(crate) fn launchers(url: &str) -> Vec<Launch> {
+/// The launchers to try, in order: the account's own, then `$BROWSER`'s, else the system's. None for a URL that is not
+/// plainly http(s).
+pub(crate) fn launchers(url: &str, own: Option<&[String]>) -> Vec<Launch> {
     if !is_plain(url) {
         return Vec::new();
     }
+    let own = own.map(|words| with_url(words.iter().map(String::as_str), url));
     let found = match std::env::var("BROWSER") {
         Ok(list) if !list.trim().is_empty() => from_variable(&list, url),
-        _ => SYSTEM.iter().map(|words| with_url(words.iter().copied(), url)).collect(),
+        _ => systems().map(|words| with_url(words.iter().copied(), url)).collect(),
     };
-    found.into_iter().filter_map(located).collect()
+    own.into_iter().chain(found).filter_map(located).collect()
+}
+
+/// The system's own, that of Windows first where we are a guest in it.
+fn systems() -> impl Iterator<Item = &'static &'static [&'static str]> {
+    let outside = if here() == Whereabouts::Wsl { WINDOWS } else { &[] };
+    outside.iter().chain(SYSTEM)
 }
 
 /// Why no browser can be opened here, as far as can be told beforehand.
-pub(crate) fn no_browser() -> Option<String> {
-    let set = |name: &str| crate::paths::set(name).is_some();
-    if set("BROWSER") {
+pub(crate) fn no_browser(own: Option<&[String]>) -> Option<String> {
+    if own.is_some() || crate::paths::set("BROWSER").is_some() {
         return None;
     }
-    let x11 = cfg!(not(any(target_os = "macos", windows)));
-    if x11 && !["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"].into_iter().any(set) {
+    let has_screen = match here() {
+        Whereabouts::Wsl => true,
+        // `open` would open it on a screen that nobody sits at.
+        Whereabouts::Ssh if cfg!(any(target_os = "macos", windows)) => false,
+        _ => has_display(),
+    };
+    if !has_screen {
         return Some("no browser can be opened here, for there is no display".to_owned());
     }
-    let is_here = |words: &&[&str]| located(vec![words[0].into()]).is_some();
-    (!SYSTEM.iter().any(is_here)).then(|| "no program is here that opens a browser".to_owned())
+    (!systems().any(|words| is_here(words[0]))).then(|| "no program is here that opens a browser".to_owned())
+}
+
+/// Whether a launcher's program is there.
+pub(crate) fn is_here(name: &str) -> bool {
+    located(vec![name.into()]).is_some()
 }
 
 /// Starts a launcher, detached from everything of the caller's.
@@ -75,8 +93,13 @@ const SYSTEM: &[&[&str]] = &[&["/usr/bin/open", "%s"]];
 #[cfg(windows)]
 const SYSTEM: &[&[&str]] = &[&["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]];
 #[cfg(not(any(target_os = "macos", windows)))]
-const SYSTEM: &[&[&str]] =
-    &[&["xdg-open", "%s"], &["sensible-browser", "%s"], &["x-www-browser", "%s"], &["wslview", "%s"]];
+const SYSTEM: &[&[&str]] = &[&["xdg-open", "%s"], &["sensible-browser", "%s"], &["x-www-browser", "%s"]];
+/// From inside WSL. No `cmd.exe`, to which `&` says something.
+const WINDOWS: &[&[&str]] = &[
+    &["wslview", "%s"],
+    &["rundll32.exe", "url.dll,FileProtocolHandler", "%s"],
+    &["/mnt/c/Windows/System32/rundll32.exe", "url.dll,FileProtocolHandler", "%s"],
+];
 
 /// `$BROWSER` is a colon-separated list; `%s` stands for the URL. Each entry is split into words before the URL goes
 /// in, so that nothing in the URL becomes an option (RUSTSEC-2026-0257).
@@ -103,7 +126,8 @@ fn with_url<'a>(words: impl Iterator<Item = &'a str>, url: &str) -> Launch {
 /// With the program's absolute path.
 fn located(mut launch: Launch) -> Option<Launch> {
     let named = PathBuf::from(launch.first()?);
-    launch[0] = if named.is_absolute() { named } else { program(named.to_str()?)? }.into();
+    launch[0] =
+        if named.is_absolute() { Some(named).filter(|file| file.exists()) } else { program(named.to_str()?) }?.into();
     Some(launch)
 }
 
@@ -135,7 +159,7 @@ fn is_program(file: &Path) -> bool {
 }
 
 /// http(s), printable ASCII, and nothing a shell or `rundll32` could read otherwise.
-fn is_plain(url: &str) -> bool {
+pub(crate) fn is_plain(url: &str) -> bool {
     (url.starts_with("https://") || url.starts_with("http://"))
         && url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'()*+,-./:;=?@[]_~".contains(&byte))
 }

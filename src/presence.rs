@@ -9,6 +9,7 @@ use crate::account::Interactive;
 use crate::opener::program;
 use crate::paths::set;
 use crate::terminal;
+use crate::whereabouts::is_ci;
 
 /// Why nobody is asked, in words; `Ok` when somebody may be.
 pub(crate) fn may_ask(tool_says_no: Option<&'static str>, account: Interactive) -> Result<(), String> {
@@ -32,14 +33,6 @@ pub(crate) fn may_ask(tool_says_no: Option<&'static str>, account: Interactive) 
         return Err("this is CI".to_owned());
     }
     if terminal::is_ours() { Ok(()) } else { Err("nobody is at a terminal".to_owned()) }
-}
-
-/// Whether we run in CI.
-pub(crate) fn is_ci() -> bool {
-    set("CI").is_some_and(|value| !matches!(value.as_str(), "false" | "0"))
-        || ["GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "TF_BUILD", "JENKINS_URL"]
-            .iter()
-            .any(|name| set(name).is_some())
 }
 
 /// `credential.interactive` of git's configuration, which `git maintenance` sets for its background runs. Only git

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::failure::{fail, fail_hint};
 use crate::signals::Held;
 
-/// The longest answer that is read: a redirect URL with a code in it.
+/// The longest answer that is read.
 const MAX_ANSWER: usize = 64 << 10;
 
 /// Says something. A stderr that is closed is no reason to fail.
@@ -122,15 +122,8 @@ fn width() -> Option<u16> {
     None
 }
 
-/// What a person typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Echo {
-    Shown,
-    Hidden,
-}
-
-/// Asks on the terminal and waits for one line.
-pub(crate) fn ask(question: &str, echo: Echo, until: Instant) -> Result<Secret> {
+/// Asks for a secret on the terminal, and waits for one line that is not shown.
+pub(crate) fn ask_unseen(question: &str, until: Instant) -> Result<Secret> {
     let mut terminal = open().ok_or_else(|| {
         fail_hint(
             Exit::SignIn,
@@ -141,18 +134,11 @@ pub(crate) fn ask(question: &str, echo: Echo, until: Instant) -> Result<Secret> 
     let broken = |why: std::io::Error| fail(Exit::Denied, format!("the terminal cannot be read: {why}"));
     let held = Held::begin(); // the terminal must have its echo back before a Ctrl-C ends us
     // Before the question: what is typed at once would be shown, and lost as the echo goes.
-    let quiet = match echo {
-        Echo::Hidden => Some(quiet::Quiet::begin(&terminal)?),
-        Echo::Shown => None,
-    };
+    let quiet = quiet::Quiet::begin(&terminal)?;
     let asked = terminal.write_all(question.as_bytes()).map_err(broken);
     let line = asked.and_then(|()| read_line(&mut terminal, &held, until));
-    if let Some(quiet) = quiet {
-        quiet.end();
-    }
-    if echo == Echo::Hidden || held.came() {
-        let _ = terminal.write_all(b"\n");
-    }
+    quiet.end();
+    let _ = terminal.write_all(b"\n");
     held.end(); // delivers a Ctrl-C
     line
 }
@@ -189,12 +175,12 @@ fn read_line(terminal: &mut File, held: &Held, until: Instant) -> Result<Secret>
 }
 
 #[cfg(unix)]
-fn open() -> Option<File> {
+pub(crate) fn open() -> Option<File> {
     OpenOptions::new().read(true).write(true).open("/dev/tty").ok()
 }
 
 #[cfg(windows)]
-fn open() -> Option<File> {
+pub(crate) fn open() -> Option<File> {
     OpenOptions::new().read(true).write(true).open("CONIN$").ok()
 }
 

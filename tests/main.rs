@@ -23,7 +23,7 @@ mod autocom_roads;
 mod autocom_server;
 #[cfg(unix)]
 mod callback;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod company;
 #[cfg(unix)]
 mod config;
@@ -87,6 +87,8 @@ mod model;
 mod narrow;
 mod norms;
 #[cfg(target_os = "linux")]
+mod pages;
+#[cfg(target_os = "linux")]
 mod paste;
 #[cfg(unix)]
 mod pats;
@@ -105,6 +107,8 @@ mod record;
 mod refresh;
 #[cfg(unix)]
 mod relay;
+#[cfg(target_os = "linux")]
+mod roads;
 #[cfg(unix)]
 mod rows;
 #[cfg(unix)]

@@ -52,7 +52,7 @@ impl Terminal {
         until("the URL on the screen", || {
             let screen = self.screen();
             let from = screen.find(&start)?;
-            let (url, _) = screen[from..].split_once(|c: char| c.is_whitespace() || c == '`')?;
+            let (url, _) = screen[from..].split_once(|c: char| c.is_whitespace() || c.is_control() || c == '`')?;
             Some(url.to_owned())
         })
     }

@@ -52,6 +52,7 @@ const KEYS: &[&str] = &[
     "refresh_ahead",
     "timeout",
     "interactive",
+    "browser",
     "exec",
     "aws_role_arn",
     "aws_sts_endpoint",
@@ -276,6 +277,13 @@ impl Tables<'_> {
                     let words =
                         [("auto", Interactive::Auto), ("never", Interactive::Never), ("always", Interactive::Always)];
                     client.interactive = self.0.choice(key, item, &words)?;
+                }
+                "browser" => {
+                    let words = self.0.strings(key, item)?;
+                    if words.first().is_none_or(String::is_empty) {
+                        return Err(self.0.error(item.span(), "`browser` names no program: `[\"firefox\", \"%s\"]`"));
+                    }
+                    client.browser = Some(words);
                 }
                 "exec" => client.no_exec = self.0.choice(key, item, &[("always", false), ("never", true)])?,
                 "aws_role_arn" => client.aws_role_arn = Some(self.0.string(key, item)?),

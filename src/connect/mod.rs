@@ -24,6 +24,7 @@ use crate::account::Client;
 use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::http::check_endpoint;
+use crate::hyperlink;
 use crate::login::browser::Opening;
 use crate::login::listener::{Callback, Listener};
 use crate::login::pages::Page;
@@ -32,6 +33,7 @@ use crate::provider::Connect;
 use crate::shown::{printable, shown};
 use crate::signals::Held;
 use crate::terminal::say;
+use crate::whereabouts::tunnel;
 use backend::Backend;
 pub(crate) use link::{Link, Links, Platform};
 use shape::{check_word, page};
@@ -54,7 +56,7 @@ pub(crate) struct Wishes {
     /// Seconds.
     pub(crate) timeout: Option<u64>,
     /// Writes the page's address where it was asked for.
-    pub(crate) url_to: fn(&str),
+    pub(crate) url_to: fn(&str) -> Result<()>,
 }
 
 /// A backend, and those who know it.
@@ -93,8 +95,9 @@ impl Connection {
         let started = self.start(platform, &listener.redirect_uri())?;
         let seconds = wishes.timeout.unwrap_or(self.client.timeout);
         let seconds = started.life.map_or(seconds, |life| life.min(seconds));
-        self.show(platform, &started.url, &listener.redirect_uri(), seconds, wishes);
-        let Some(callback) = wait(&mut listener, &started, seconds, wishes.open)? else {
+        self.show(platform, &started.url, &listener.redirect_uri(), seconds, wishes)?;
+        let Some(callback) = wait(&mut listener, &started, seconds, wishes.open, self.client.browser.as_deref())?
+        else {
             let what = format!("auth.timeout: `{platform}` was not linked within {seconds} s");
             return Err(fail_hint(Exit::Denied, what, format!("`hallpass connect {platform}` starts anew")));
         };
@@ -163,16 +166,19 @@ impl Connection {
         fail_hint(Exit::Missing, format!("{} has no platform `{platform}`", self.backend.name()), hint)
     }
 
-    fn show(&self, platform: &str, url: &str, redirect_uri: &str, seconds: u64, wishes: &Wishes) {
+    fn show(&self, platform: &str, url: &str, redirect_uri: &str, seconds: u64, wishes: &Wishes) -> Result<()> {
         if wishes.open {
-            return say(&format!("link `{platform}` in the browser; if none opens, go to\n{url}"));
+            say(&format!("link `{platform}` in the browser; if none opens, go to"));
+            hyperlink::show(url);
+            return Ok(());
         }
-        (wishes.url_to)(url);
+        (wishes.url_to)(url)?;
         say(&format!("open this page and agree; waiting {seconds} s for it at {redirect_uri}"));
         if let Some(port) = url::Url::parse(redirect_uri).ok().and_then(|url| url.port()) {
-            let tunnel = format!("`ssh -L {port}:localhost:{port} THIS_MACHINE`");
-            say(&format!("hint: if the browser is on another machine, run there first: {tunnel}"));
+            let tunnel = tunnel(&port.to_string());
+            say(&format!("hint: if the browser is on another machine, run there first: `{tunnel}`"));
         }
+        Ok(())
     }
 
     /// Relays what the browser brought.
@@ -263,8 +269,14 @@ fn keeper(paths: &Paths, named: Option<&str>) -> Result<(Client, Connect)> {
 }
 
 /// Waits for the browser; `None` when the time is over.
-fn wait(listener: &mut Listener, started: &Started, seconds: u64, open: bool) -> Result<Option<Callback>> {
-    let mut opening = Opening::begin(&started.url, open, "open the page above by hand");
+fn wait(
+    listener: &mut Listener,
+    started: &Started,
+    seconds: u64,
+    open: bool,
+    own: Option<&[String]>,
+) -> Result<Option<Callback>> {
+    let mut opening = Opening::begin(&started.url, open, own, "open the page above by hand");
     let held = Held::begin();
     let until = Instant::now() + Duration::from_secs(seconds);
     let answered = listener.wait(&started.state, until, || {
@@ -272,7 +284,9 @@ fn wait(listener: &mut Listener, started: &Started, seconds: u64, open: bool) ->
             say("cancelled");
             return Err(fail(Exit::Int, "cancelled"));
         }
-        opening.look();
+        if let Some(words) = opening.look() {
+            say(&words);
+        }
         Ok(())
     });
     held.end(); // a Ctrl-C ends us here

@@ -1,70 +1,222 @@
 //! Device flow: a code that the person confirms on a page which any device can open
 //!
 //! The code and the address are always shown, also beside a QR code or an opened browser: a person who only clicks could
-//! confirm somebody else's sign-in.
+//! confirm somebody else's sign-in. Every question goes to the server on a thread of its own: nothing else waits for a
+//! server that hangs, least of all a Ctrl-C.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
-use super::Attempt;
+use super::{Asks, Attempt};
+use crate::asking::Asking;
 use crate::failure::{Unanswered, fail, fail_hint};
-use crate::oauth::{self, DeviceCode, Grant, Grants, Polled, Trouble};
+use crate::hyperlink;
+use crate::oauth::{self, DeviceCode, Grant, Polled, Trouble};
 use crate::opener::{launchers, start};
 use crate::shown::{printable, span};
-use crate::signals::Held;
 use crate::terminal::{self, say};
 use crate::token::Purpose;
+use crate::watch::Watch;
 
 /// RFC 8628 3.5: what each `slow_down` adds, for good.
 const SLOWER: u64 = 5;
 
-/// Shows the code and waits until it is confirmed. What is returned holds signals back until the session is saved.
-pub(super) fn grant(attempt: &Attempt<'_>) -> Result<(Grant, Held)> {
-    let name = attempt.account;
-    let endpoint = attempt.server().device_authorization_endpoint.as_deref().ok_or_else(|| {
-        let what = format!("account `{name}`: its server has no device flow");
-        fail_hint(Exit::Config, what, format!("`hallpass login {name}` signs in through the browser"))
-    })?;
-    let grants = attempt.grants()?;
-    let extra = oauth::resource(attempt.client, &Purpose::OWN);
-    let code = grants.device(endpoint, &attempt.client.scope, &extra).map_err(|trouble| attempt.no_token(trouble))?;
-    let until = attempt.until.min(Instant::now() + Duration::from_secs(code.expires_in));
-    show(attempt, &code, until)?;
-    let granted = wait(attempt, &grants, &code, until);
-    terminal::erase_line();
-    granted
+/// A code on its way to be confirmed.
+pub(super) struct Device {
+    asks: Arc<Asks>,
+    step: Step,
+    /// It is all there is: its page opens here, and its address goes where one was asked for.
+    alone: bool,
+    code: Option<Arc<DeviceCode>>,
+    until: Instant,
+    interval: u64,
+    silent: u32,
+    silence: Option<String>,
 }
 
-fn show(attempt: &Attempt<'_>, code: &DeviceCode, until: Instant) -> Result<()> {
-    let (name, server) = (attempt.account, attempt.server());
-    let Some(address) = page(&code.verification_uri) else {
-        let what = format!("account `{name}`: its server names a page that is not an https:// address");
-        return Err(fail(Exit::Refused, what));
-    };
-    // An address with the code in it must be one of the same kind; else it is not used.
-    let complete = code.verification_uri_complete.as_deref().and_then(page);
-    let left = span(until.saturating_duration_since(Instant::now()).as_secs());
-    let scope = if attempt.client.scope.is_empty() {
-        String::new()
-    } else {
-        format!(" for {}", attempt.client.scope.join(" "))
-    };
-    let at = if server.issuer.is_empty() { String::new() } else { format!(" at {}", server.issuer) };
-    say(&format!("sign in to account `{name}`{at}{}: within {left}, open", printable(&scope)));
-    attempt.show_url(&address);
-    // On a line of its own, so that no width of the terminal breaks it.
-    say("and confirm this code, if it is the one that is shown there:");
-    terminal::line(&format!("    {}", printable(&code.user_code)));
-    if let Some(complete) = &complete {
-        terminal::qr(complete);
+enum Step {
+    Asks(Asking<Said>),
+    RestsUntil(Instant),
+}
+
+enum Said {
+    Code(Result<DeviceCode, Trouble>),
+    Poll(Polled),
+}
+
+/// What there is to tell.
+pub(super) enum News {
+    Nothing,
+    /// It is to be shown.
+    Code,
+    Granted(Box<Grant>),
+}
+
+/// This road leads nowhere any more.
+pub(super) struct Over {
+    pub(super) why: anyhow::Error,
+    /// The person said no, and means it of the others too.
+    pub(super) by_person: bool,
+}
+
+impl Device {
+    /// Asks for a code.
+    pub(super) fn begin(attempt: &Attempt<'_>, alone: bool) -> Result<Self> {
+        let name = attempt.account;
+        let endpoint = attempt.server().device_authorization_endpoint.clone().ok_or_else(|| {
+            let what = format!("account `{name}`: its server has no device flow");
+            fail_hint(Exit::Config, what, format!("`hallpass login {name}` signs in through the browser"))
+        })?;
+        let asks = Arc::new(attempt.asks()?);
+        asks.grants()?; // what is wrong with the client is said now
+        let step = ask(&asks, move |asks| {
+            let extra = oauth::resource(&asks.client, &Purpose::OWN);
+            let asked = asks.grants().map_err(|why| Trouble::Refused(why.to_string()));
+            Said::Code(asked.and_then(|grants| grants.device(&endpoint, &asks.client.scope, &extra)))
+        })?;
+        let until = attempt.until;
+        Ok(Self { asks, step, alone, code: None, until, interval: 0, silent: 0, silence: None })
     }
-    if attempt.wishes.open {
-        // If none opens, the person has the address.
-        let _ = launchers(complete.as_ref().unwrap_or(&address)).iter().find_map(|launch| start(launch).ok());
+
+    /// Whether a question is on its way: its answer may be the tokens.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.step, Step::Asks(_))
     }
-    Ok(())
+
+    pub(super) fn left(&self, now: Instant) -> Duration {
+        self.until.saturating_duration_since(now)
+    }
+
+    /// When it wants to be looked at, or what will tell.
+    pub(super) fn watch<'a>(&'a self, watch: &mut Watch<'a>, now: Instant) -> Option<Duration> {
+        match &self.step {
+            Step::Asks(asking) => {
+                asking.watch(watch);
+                None
+            }
+            Step::RestsUntil(then) => Some((*then).min(self.until).saturating_duration_since(now)),
+        }
+    }
+
+    /// Goes on, without waiting.
+    pub(super) fn look(&mut self, attempt: &Attempt<'_>) -> Result<News, Over> {
+        let name = attempt.account;
+        let again = format!("`hallpass login {name}` tries again");
+        let denied = |what: &str| fail_hint(Exit::Denied, format!("account `{name}`: {what}"), again.clone());
+        let over = |why: anyhow::Error| Over { why, by_person: false };
+        let said = match &self.step {
+            Step::Asks(asking) => asking.look(),
+            Step::RestsUntil(then) => {
+                let now = Instant::now();
+                if now >= self.until {
+                    return Err(over(match &self.silence {
+                        None => denied("the code was not confirmed in time").context(Unanswered),
+                        Some(why) => {
+                            let what = format!("account `{name}`: no word of the code: {why}");
+                            fail_hint(Exit::Network, what, again)
+                        }
+                    }));
+                }
+                if now >= *then {
+                    self.poll().map_err(over)?;
+                }
+                return Ok(News::Nothing);
+            }
+        };
+        let answer = match said {
+            None => return Ok(News::Nothing),
+            Some(Err(why)) => return Err(over(fail(Exit::Bug, why))),
+            Some(Ok(Said::Code(Ok(code)))) => {
+                self.until = self.until.min(Instant::now() + Duration::from_secs(code.expires_in));
+                self.interval = code.interval;
+                self.code = Some(Arc::new(code));
+                self.rest();
+                return Ok(News::Code);
+            }
+            Some(Ok(Said::Code(Err(trouble)))) => return Err(over(attempt.no_token(trouble))),
+            Some(Ok(Said::Poll(answer))) => answer,
+        };
+        match answer {
+            Polled::Granted(grant) => return Ok(News::Granted(grant)),
+            Polled::Pending { slow_down, interval: named } => {
+                (self.silent, self.silence) = (0, None);
+                let least = self.interval + if slow_down { SLOWER } else { 0 };
+                self.interval = named.unwrap_or(self.interval).max(least);
+            }
+            Polled::Silent(why) => (self.silent, self.silence) = (self.silent + 1, Some(why)),
+            Polled::Denied => return Err(Over { why: denied("the sign-in was refused"), by_person: true }),
+            Polled::Expired => return Err(over(denied("the code has expired").context(Unanswered))),
+            Polled::Refused(words) => return Err(over(attempt.no_token(Trouble::Refused(words)))),
+            Polled::Odd(why) => {
+                return Err(over(fail_hint(Exit::Network, format!("account `{name}`: no token: {why}"), again)));
+            }
+        }
+        self.rest();
+        Ok(News::Nothing)
+    }
+
+    /// On silence the pauses double (RFC 8628 3.5): a server in trouble is not helped by haste.
+    fn rest(&mut self) {
+        self.step = Step::RestsUntil(Instant::now() + Duration::from_secs(self.interval << self.silent.min(4)));
+    }
+
+    fn poll(&mut self) -> Result<()> {
+        let code = self.code.clone().ok_or_else(|| fail(Exit::Bug, "a poll without a code"))?;
+        self.step = ask(&self.asks, move |asks| {
+            Said::Poll(match asks.grants() {
+                Ok(grants) => grants.poll(&code.device_code),
+                Err(why) => Polled::Refused(why.to_string()),
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Shows the code that came.
+    pub(super) fn show(&self, attempt: &Attempt<'_>) -> Result<()> {
+        let Some(code) = &self.code else { return Ok(()) };
+        let (name, server) = (attempt.account, attempt.server());
+        let Some(address) = page(&code.verification_uri) else {
+            let what = format!("account `{name}`: its server names a page that is not an https:// address");
+            return Err(fail(Exit::Refused, what));
+        };
+        // An address with the code in it must be one of the same kind; else it is not used.
+        let complete = code.verification_uri_complete.as_deref().and_then(page);
+        let left = span(self.left(Instant::now()).as_secs());
+        let scope = if attempt.client.scope.is_empty() {
+            String::new()
+        } else {
+            format!(" for {}", attempt.client.scope.join(" "))
+        };
+        let at = if server.issuer.is_empty() { String::new() } else { format!(" at {}", server.issuer) };
+        let or = if self.alone { "" } else { "or on any device: " };
+        say(&format!("{or}sign in to account `{name}`{at}{}: within {left}, open", printable(&scope)));
+        match self.alone {
+            true => attempt.show_url(&address)?,
+            false => hyperlink::show(&address),
+        }
+        // On a line of its own, so that no width of the terminal breaks it.
+        say("and confirm this code, if it is the one that is shown there:");
+        terminal::line(&format!("    {}", printable(&code.user_code)));
+        if let Some(complete) = &complete {
+            terminal::qr(complete);
+        }
+        if self.alone && attempt.wishes.open {
+            // If none opens, the person has the address.
+            let own = attempt.client.browser.as_deref();
+            let all = launchers(complete.as_ref().unwrap_or(&address), own);
+            let _ = all.iter().find_map(|launch| start(launch).ok());
+        }
+        Ok(())
+    }
+}
+
+fn ask(asks: &Arc<Asks>, question: impl FnOnce(&Asks) -> Said + Send + 'static) -> Result<Step> {
+    let asks = Arc::clone(asks);
+    let asking = Asking::begin(move || question(&asks));
+    asking.map(Step::Asks).map_err(|why| fail(Exit::Network, format!("no thread can be started: {why}")))
 }
 
 /// A page for a browser, spelled so that nothing in it can move a terminal's cursor: https, or http on this machine.
@@ -75,80 +227,4 @@ fn page(address: &str) -> Option<String> {
     crate::http::check_endpoint(url.as_str()).ok()?;
     url.set_fragment(fragment.as_deref());
     url.as_str().is_ascii().then(|| url.to_string())
-}
-
-fn wait(attempt: &Attempt<'_>, grants: &Grants<'_>, code: &DeviceCode, until: Instant) -> Result<(Grant, Held)> {
-    let name = attempt.account;
-    let again = format!("`hallpass login {name}` tries again");
-    let denied = |what: &str| fail_hint(Exit::Denied, format!("account `{name}`: {what}"), again.clone());
-    // For as long as there is a countdown to take away, and from the answer to the save.
-    let held = Held::begin();
-    let (mut interval, mut silent, mut silence) = (code.interval, 0_u32, None);
-    loop {
-        // On silence the pauses double (RFC 8628 3.5): a server in trouble is not helped by haste.
-        if !pass(Duration::from_secs(interval << silent.min(4)), until, &held)? {
-            let why: Option<String> = silence;
-            return Err(match why {
-                None => denied("the code was not confirmed in time").context(Unanswered),
-                Some(why) => fail_hint(Exit::Network, format!("account `{name}`: no word of the code: {why}"), again),
-            });
-        }
-        let answer = asked(grants, code, until, &held)?;
-        match answer {
-            Polled::Granted(grant) => return Ok((*grant, held)),
-            Polled::Pending { slow_down, interval: named } => {
-                (silent, silence) = (0, None);
-                interval = named.unwrap_or(interval).max(interval + if slow_down { SLOWER } else { 0 });
-            }
-            Polled::Silent(why) => (silent, silence) = (silent + 1, Some(why)),
-            Polled::Denied => return Err(denied("the sign-in was refused")),
-            Polled::Expired => return Err(denied("the code has expired").context(Unanswered)),
-            Polled::Refused(words) => return Err(attempt.no_token(Trouble::Refused(words))),
-            Polled::Odd(why) => {
-                return Err(fail_hint(Exit::Network, format!("account `{name}`: no token: {why}"), again));
-            }
-        }
-    }
-}
-
-/// Asks the server, on a thread of its own: a Ctrl-C need not wait for one that hangs.
-fn asked(grants: &Grants<'_>, code: &DeviceCode, until: Instant, held: &Held) -> Result<Polled> {
-    std::thread::scope(|scope| {
-        let asking = std::thread::Builder::new()
-            .spawn_scoped(scope, || grants.poll(&code.device_code))
-            .map_err(|why| fail(Exit::Network, format!("no thread can be started: {why}")))?;
-        while !asking.is_finished() {
-            tick(until, held)?;
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        asking.join().map_err(|_| fail(Exit::Bug, "the question to the token endpoint came to nothing"))
-    })
-}
-
-/// Lets time pass. False when it is over.
-fn pass(pause: Duration, until: Instant, held: &Held) -> Result<bool> {
-    let next = Instant::now() + pause;
-    loop {
-        tick(until, held)?;
-        let now = Instant::now();
-        if now >= until {
-            return Ok(false);
-        }
-        if now >= next {
-            return Ok(true);
-        }
-        std::thread::sleep((next - now).min(until - now).min(Duration::from_millis(200)));
-    }
-}
-
-/// Shows what time is left; ends us in order when somebody pressed Ctrl-C.
-fn tick(until: Instant, held: &Held) -> Result<()> {
-    if held.came() {
-        terminal::erase_line();
-        say("sign-in cancelled");
-        held.deliver();
-        return Err(fail(Exit::Int, "cancelled"));
-    }
-    terminal::countdown(until.saturating_duration_since(Instant::now()));
-    Ok(())
 }

@@ -14,9 +14,10 @@ use hallpass_protocol::talk::Exit;
 use zeroize::Zeroizing;
 
 use super::pages::Page;
-use super::response::{Response, judge};
+use super::response::{Response, body_length, judge};
 use crate::account::Client;
 use crate::failure::{fail, fail_hint};
+use crate::watch::Watch;
 
 /// The most bytes of a request head.
 const MAX_HEAD: usize = 8 << 10;
@@ -42,7 +43,8 @@ pub(crate) struct Listener {
 #[derive(Debug)]
 struct Waiting {
     stream: TcpStream,
-    head: Zeroizing<Vec<u8>>,
+    /// Head, and body where there is one.
+    request: Zeroizing<Vec<u8>>,
     until: Instant,
 }
 
@@ -130,12 +132,24 @@ impl Listener {
                 return Ok(None);
             }
             tick()?;
-            self.pause(until.saturating_duration_since(now).min(Duration::from_secs(1)));
-            self.accept();
+            let mut watch = Watch::default();
+            self.watch(&mut watch);
+            watch.wait(until.saturating_duration_since(now).min(Duration::from_secs(1)));
             if let Some(callback) = self.look(state) {
                 return Ok(Some(callback));
             }
         }
+    }
+
+    pub(crate) fn watch<'a>(&'a self, watch: &mut Watch<'a>) {
+        self.sockets.iter().for_each(|socket| watch.add(socket));
+        self.clients.iter().for_each(|client| watch.add(&client.stream));
+    }
+
+    /// Serves whoever is there. Never waits.
+    pub(crate) fn look(&mut self, state: &Secret) -> Option<Callback> {
+        self.accept();
+        self.serve(state)
     }
 
     fn accept(&mut self) {
@@ -150,12 +164,12 @@ impl Listener {
                 if self.clients.len() >= MAX_CLIENTS {
                     self.clients.remove(0);
                 }
-                self.clients.push(Waiting { stream, head: Zeroizing::default(), until: now + HEAD_TIME });
+                self.clients.push(Waiting { stream, request: Zeroizing::default(), until: now + HEAD_TIME });
             }
         }
     }
 
-    fn look(&mut self, state: &Secret) -> Option<Callback> {
+    fn serve(&mut self, state: &Secret) -> Option<Callback> {
         let mut rest = Vec::with_capacity(self.clients.len());
         let mut callback = None;
         for mut client in std::mem::take(&mut self.clients) {
@@ -163,7 +177,8 @@ impl Listener {
                 Head::Partial => rest.push(client),
                 Head::Gone => {}
                 Head::TooLarge => answer(&mut client.stream, Page::Nothing, "431 Request Header Fields Too Large"),
-                Head::Whole => match judge(&client.head, &self.host, &self.path, state) {
+                Head::TooLong => answer(&mut client.stream, Page::Nothing, "413 Content Too Large"),
+                Head::Whole(length) => match client.judge(length, &self.host, &self.path, state) {
                     Ok(response) if callback.is_none() => {
                         callback = Some(Callback { answer: response, stream: client.stream })
                     }
@@ -175,22 +190,6 @@ impl Listener {
         self.clients = rest;
         callback
     }
-
-    #[cfg(unix)]
-    fn pause(&self, pause: Duration) {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let sockets = self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN));
-        let clients = self.clients.iter().map(|client| PollFd::new(&client.stream, PollFlags::IN));
-        let mut all: Vec<_> = sockets.chain(clients).collect();
-        let pause = Timespec { tv_sec: pause.as_secs().cast_signed(), tv_nsec: pause.subsec_nanos().into() };
-        let _ = poll(&mut all, Some(&pause)); // a signal wakes us too: the caller looks
-    }
-
-    /// Without poll: short naps.
-    #[cfg(not(unix))]
-    fn pause(&self, pause: Duration) {
-        std::thread::sleep(pause.min(Duration::from_millis(10)));
-    }
 }
 
 impl Callback {
@@ -201,10 +200,15 @@ impl Callback {
     }
 }
 
+type Judged = std::result::Result<Response, (Page, &'static str)>;
+
 enum Head {
     Partial,
-    Whole,
+    /// And how long it is; the rest is the body.
+    Whole(usize),
     TooLarge,
+    /// Its body, that is.
+    TooLong,
     Gone,
 }
 
@@ -214,18 +218,26 @@ impl Waiting {
         loop {
             match self.stream.read(&mut *chunk) {
                 Ok(0) => return Head::Gone,
-                Ok(count) => self.head.extend_from_slice(&chunk[..count]),
+                Ok(count) => self.request.extend_from_slice(&chunk[..count]),
                 Err(why) if why.kind() == ErrorKind::WouldBlock => return Head::Partial,
                 Err(why) if why.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return Head::Gone,
             }
-            if self.head.windows(4).any(|end| end == b"\r\n\r\n") {
-                return Head::Whole;
-            }
-            if self.head.len() > MAX_HEAD {
-                return Head::TooLarge;
+            match self.request.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4) {
+                Some(end) => match body_length(&self.request[..end]) {
+                    None => return Head::TooLong,
+                    Some(length) if self.request.len() >= end + length => return Head::Whole(end),
+                    Some(_) => {}
+                },
+                None if self.request.len() > MAX_HEAD => return Head::TooLarge,
+                None => {}
             }
         }
+    }
+
+    fn judge(&self, end: usize, host: &str, path: &str, state: &Secret) -> Judged {
+        let (head, body) = self.request.split_at(end);
+        judge(head, body, host, path, state)
     }
 }
 
@@ -233,17 +245,23 @@ impl Waiting {
 fn bind(name: &str, port: u16) -> std::io::Result<Vec<TcpListener>> {
     let v4 = |port| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let v6 = |port| TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port)));
+    let both = || {
+        let first = match v4(port) {
+            Err(why) if why.kind() == ErrorKind::AddrNotAvailable => return v6(port).map(|only| vec![only]),
+            first => first?,
+        };
+        match v6(first.local_addr()?.port()) {
+            Ok(second) => Ok(vec![first, second]),
+            // Taken by somebody else: the browser might go there with our code.
+            Err(why) if why.kind() == ErrorKind::AddrInUse => Err(why),
+            Err(_) => Ok(vec![first]),
+        }
+    };
     let sockets = match name {
         "[::1]" => vec![v6(port)?],
-        "localhost" => {
-            let first = v4(port)?;
-            match v6(first.local_addr()?.port()) {
-                Ok(second) => vec![first, second],
-                // Taken by somebody else: the browser might go there with our code.
-                Err(why) if why.kind() == ErrorKind::AddrInUse => return Err(why),
-                Err(_) => vec![first],
-            }
-        }
+        // Any port will do: one that is free on one side only is not the last.
+        "localhost" if port == 0 => (0..8).find_map(|_| both().ok()).map_or_else(both, Ok)?,
+        "localhost" => both()?,
         _ => vec![v4(port)?],
     };
     for socket in &sockets {

@@ -7,9 +7,11 @@ mod device;
 mod identity;
 pub(crate) mod listener;
 mod machine;
+mod opened;
 pub(crate) mod pages;
 mod paste;
 mod profile;
+mod race;
 mod response;
 mod road;
 mod subject;
@@ -17,6 +19,7 @@ mod taken;
 mod token;
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -28,13 +31,14 @@ use crate::discovery::{self, Server};
 use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
 use crate::http::Http;
+use crate::hyperlink;
 use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof, Trouble};
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::terminal;
 use crate::token::{How, Purpose, Session};
 pub(crate) use client::{client_id, needs_table, no_client};
-use listener::{Callback, Listener};
+use listener::Callback;
 use pages::Page;
 use profile::Profile;
 use response::Response;
@@ -61,7 +65,7 @@ pub(crate) struct Wishes {
     /// What the token is for, where nobody is asked.
     pub(crate) purpose: Purpose,
     /// Writes the page's address where it was asked for.
-    pub(crate) url_to: fn(&str),
+    pub(crate) url_to: fn(&str) -> Result<()>,
 }
 
 impl Default for Wishes {
@@ -76,7 +80,10 @@ impl Default for Wishes {
             subject: None,
             actor: None,
             purpose: Purpose::OWN,
-            url_to: terminal::line,
+            url_to: |url| {
+                hyperlink::show(url);
+                Ok(())
+            },
         }
     }
 }
@@ -113,11 +120,26 @@ struct Attempt<'a> {
     wishes: &'a Wishes,
     /// Known from the beginning, or registered on the way.
     client_id: OnceCell<String>,
-    http: Http,
+    http: Arc<Http>,
     server: Option<Server>,
     /// The key that the new session's tokens are bound to.
-    dpop: Option<Dpop>,
+    dpop: Option<Arc<Dpop>>,
     until: Instant,
+}
+
+/// What the token endpoint is asked with, for whoever asks on a thread of its own.
+struct Asks {
+    http: Arc<Http>,
+    client: Client,
+    server: Server,
+    client_id: String,
+    dpop: Option<Arc<Dpop>>,
+}
+
+impl Asks {
+    fn grants(&self) -> Result<Grants<'_>> {
+        grants(&self.http, &self.client, &self.server, &self.client_id, self.dpop.as_deref())
+    }
 }
 
 /// Signs in the way the person asked for, else the account's, else the one that fits where we are.
@@ -129,7 +151,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         client,
         wishes,
         client_id: client_id.unwrap_or_default(),
-        http: Http::new(&client.trust)?,
+        http: Arc::new(Http::new(&client.trust)?),
         server: None,
         dpop: None,
         until: browser::until(client.timeout),
@@ -142,7 +164,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     }
     if client.dpop {
         let what = || format!("account `{account}`: there are no random bytes for a key");
-        attempt.dpop = Some(Dpop::generate().ok_or_else(|| fail(Exit::Store, what()))?);
+        attempt.dpop = Some(Arc::new(Dpop::generate().ok_or_else(|| fail(Exit::Store, what()))?));
     }
     let all = flow == Flow::Device || attempt.client_id.get().is_none();
     attempt.server = Some(discovery::server(account, client, &attempt.http, all)?);
@@ -150,41 +172,12 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     if !road.how.is_unattended() {
         terminal::say(&format!("signing in to account `{account}` by {}: {}", road.how.words(), road.why));
     }
-    let (session, browser, held) = match road.how {
-        How::Machine => {
-            let held = Held::begin();
-            (attempt.session(machine::grant(&attempt, flow)?, How::Machine, None)?, None, held)
-        }
-        How::Device => {
-            let (grant, held) = device::grant(&attempt)?;
-            (attempt.session(grant, How::Device, None)?, None, held)
-        }
-        How::Browser => {
-            let listener = match Listener::bind(account, client, wishes.port) {
-                // The answer can be carried over by hand, too.
-                Err(why) if wishes.flow == Flow::Auto && terminal::is_ours() => {
-                    terminal::say(&format!("{why}; it is pasted back instead"));
-                    let (session, held) = attempt.by_paste()?;
-                    return Ok(SignedIn { session, browser: None, _held: held });
-                }
-                bound => bound?,
-            };
-            let (code, request, callback) = browser::code(&attempt, listener)?;
-            let held = Held::begin();
-            match attempt.trade(&code, &request, How::Browser) {
-                Ok(session) => (session, Some(callback), held),
-                Err(why) => {
-                    callback.finish(Page::Failed);
-                    return Err(why);
-                }
-            }
-        }
-        How::Paste | How::Token => {
-            let (session, held) = attempt.by_paste()?;
-            (session, None, held)
-        }
-    };
-    Ok(SignedIn { session, browser, _held: held })
+    if road.how == How::Machine {
+        let held = Held::begin();
+        let session = attempt.session(machine::grant(&attempt, flow)?, How::Machine, None)?;
+        return Ok(SignedIn { session, browser: None, _held: held });
+    }
+    race::sign_in(&attempt, &road)
 }
 
 impl Attempt<'_> {
@@ -216,17 +209,12 @@ impl Attempt<'_> {
         }
     }
 
-    fn by_paste(&self) -> Result<(Session, Held)> {
-        if !terminal::is_ours() {
-            return Err(paste::needs_a_terminal(self.account));
-        }
-        let (code, request) = paste::code(self)?;
-        let held = Held::begin();
-        Ok((self.trade(&code, &request, How::Paste)?, held))
-    }
-
-    fn show_url(&self, url: &str) {
-        (self.wishes.url_to)(url);
+    fn show_url(&self, url: &str) -> Result<()> {
+        let name = self.account;
+        (self.wishes.url_to)(url).map_err(|why| {
+            let failure = crate::failure::of(&why);
+            fail_hint(failure.exit, format!("account `{name}`: {}", failure.what), failure.hint.unwrap_or_default())
+        })
     }
 
     /// The code of a response, if it comes from the server that was asked (RFC 9207).
@@ -250,19 +238,21 @@ impl Attempt<'_> {
     }
 
     fn grants(&self) -> Result<Grants<'_>> {
-        let Server { issuer, token_endpoint, .. } = self.server();
-        Ok(Grants {
-            http: &self.http,
-            token_endpoint,
-            client_id: self.client_id(None)?,
-            proof: Proof::of(self.client, issuer, token_endpoint)?,
-            dpop: self.dpop.as_ref(),
-            life: self.client.token_life(),
-        })
+        grants(&self.http, self.client, self.server(), self.client_id(None)?, self.dpop.as_deref())
+    }
+
+    fn asks(&self) -> Result<Asks> {
+        let (client, server) = (self.client.clone(), self.server().clone());
+        let client_id = self.client_id(None)?.to_owned();
+        Ok(Asks { http: Arc::clone(&self.http), client, server, client_id, dpop: self.dpop.clone() })
     }
 
     fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How) -> Result<Session> {
         let grant = self.grants()?.code(code, request).map_err(|trouble| self.no_token(trouble))?;
+        self.session_of_code(grant, request, how)
+    }
+
+    fn session_of_code(&self, grant: Grant, request: &AuthorizationRequest, how: How) -> Result<Session> {
         let asked_for_id = self.client.scope.iter().any(|scope| scope == "openid");
         self.session(grant, how, asked_for_id.then(|| request.nonce.expose()))
     }
@@ -347,4 +337,16 @@ impl Attempt<'_> {
             _ => Profile::default(),
         }
     }
+}
+
+fn grants<'a>(
+    http: &'a Http,
+    client: &Client,
+    server: &'a Server,
+    client_id: &'a str,
+    dpop: Option<&'a Dpop>,
+) -> Result<Grants<'a>> {
+    let Server { issuer, token_endpoint, .. } = server;
+    let proof = Proof::of(client, issuer, token_endpoint)?;
+    Ok(Grants { http, token_endpoint, client_id, proof, dpop, life: client.token_life() })
 }

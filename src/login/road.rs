@@ -15,11 +15,14 @@ use crate::token::How;
 pub(super) struct Road {
     pub(super) how: How,
     pub(super) why: String,
+    /// Nobody asked for this one and no other: the others may be open beside it.
+    pub(super) together: bool,
 }
 
 /// Chooses. Pasting in a token is another matter and never comes here.
 pub(super) fn road(client: &Client, wishes: &Wishes, server: &Server) -> Road {
-    let by = |how: How, why: &str| Road { how, why: why.to_owned() };
+    // Who wants the browser loses nothing by what else is open.
+    let by = |how: How, why: &str| Road { how, why: why.to_owned(), together: how == How::Browser };
     let named = |flow: Flow| match flow {
         Flow::Browser => Some(How::Browser),
         Flow::Paste => Some(How::Paste),
@@ -45,8 +48,8 @@ pub(super) fn road(client: &Client, wishes: &Wishes, server: &Server) -> Road {
         return by(How::Device, "its server offers nothing else");
     }
     // Who said that the address is to be printed will open it somewhere, and we listen for it.
-    match opener::no_browser().filter(|_| wishes.open && terminal::is_ours()) {
-        Some(why) => by(if has_device { How::Device } else { How::Paste }, &why),
+    match opener::no_browser(client.browser.as_deref()).filter(|_| wishes.open && terminal::is_ours()) {
+        Some(why) => Road { together: true, ..by(if has_device { How::Device } else { How::Paste }, &why) },
         None => by(How::Browser, "the usual way"),
     }
 }

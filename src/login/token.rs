@@ -14,7 +14,7 @@ use crate::claims;
 use crate::discovery;
 use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
-use crate::terminal::{Echo, ask};
+use crate::terminal::ask_unseen;
 use crate::token::{How, Session, Token, TokenKind};
 
 /// Reads the token, tries it where the server has a place to try it, and makes a session of it.
@@ -93,7 +93,7 @@ fn read(attempt: &Attempt<'_>) -> Result<Secret> {
     }
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        return ask(&format!("token for account `{}` (not shown): ", attempt.account), Echo::Hidden, attempt.until);
+        return ask_unseen(&format!("token for account `{}` (not shown): ", attempt.account), attempt.until);
     }
     let mut bytes = Zeroizing::new(Vec::new());
     let broken = |why: std::io::Error| fail(Exit::Usage, format!("stdin cannot be read: {why}"));

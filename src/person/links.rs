@@ -5,7 +5,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 use serde_json::json;
 
-use super::stdout::out;
+use super::stdout::{address, out};
 use super::words::Connect;
 use crate::connect::{Connection, Whom, Wishes};
 use crate::failure;
@@ -43,12 +43,7 @@ fn run(paths: &Paths, named: Option<&str>, words: &Connect) -> Result<Exit> {
         let links = connection.list()?;
         return out(&if words.json { vec![json!(links).to_string()] } else { links.lines() });
     };
-    let wishes = Wishes {
-        port: words.port,
-        open: !words.no_open,
-        timeout: words.timeout,
-        url_to: |url| drop(out(&[url.to_owned()])),
-    };
+    let wishes = Wishes { port: words.port, open: !words.no_open, timeout: words.timeout, url_to: address };
     let link = connection.link(platform, &wishes)?;
     if words.json {
         return out(&[json!(link).to_string()]);

@@ -5,7 +5,7 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 
 use super::chosen::chosen;
-use super::stdout::out;
+use super::stdout::address;
 use super::words::Login;
 use crate::clock::now;
 use crate::failure::fail_hint;
@@ -83,7 +83,7 @@ pub(super) fn sign_in(
         subject,
         actor,
         purpose: Purpose::OWN,
-        url_to: if login.no_open { |url| drop(out(&[url.to_owned()])) } else { terminal::line },
+        url_to: if login.no_open { address } else { Wishes::default().url_to },
     };
     let (session, kind) = signin::by_person(paths, account, &client, &wishes, now())?;
     let who = session.identity.as_ref().map_or(String::new(), |identity| format!(" as {identity}"));
