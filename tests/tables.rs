@@ -77,7 +77,7 @@ pub fn nothing_is_forgotten(folder: &str, listed: &str) {
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let Some(module) = name.strip_suffix(".rs") else { continue };
-        let is_listed = listed.lines().any(|line| line == format!("mod {module};"));
+        let is_listed = listed.lines().any(|line| line.trim_start_matches("pub ") == format!("mod {module};"));
         assert!(is_listed || module == "mod" || module == "main", "{folder} has {name}, which nobody lists");
     }
 }

@@ -100,7 +100,9 @@ fn a_crash_leaves_no_secret_behind() {
         let world = expired(&idp);
         idp.set_latency(15_000); // no machine is so busy that the answer comes before the signal
         let before = world.record();
-        let mut command = world.program("sh", &["-c", "ulimit -c 0; exec \"$HALLPASS\" get"]);
+        // A shell that runs the tests in the background has SIGQUIT ignored, which is inherited.
+        let command = "ulimit -c 0; exec env --default-signal=QUIT \"$HALLPASS\" get";
+        let mut command = world.program("sh", &["-c", command]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         until("the request", || (idp.count("refresh_token") == 1).then_some(()));
         // The first SEGV that no bad access caused only takes away Rust's own handler.
