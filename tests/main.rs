@@ -85,6 +85,7 @@ mod mcp;
 mod model;
 #[cfg(unix)]
 mod narrow;
+#[cfg(unix)]
 mod norms;
 #[cfg(target_os = "linux")]
 mod pages;
