@@ -20,15 +20,15 @@ pub(crate) struct Account {
     pub(crate) name: String,
     /// What git and docker want as user name beside the token.
     pub(crate) username: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) form: Spelling,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) hand_out: HandOut,
     /// Seconds.
     pub(crate) leeway: u64,
     /// Hundredths of a token's life.
     pub(crate) ahead: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) store: StoreWish,
     /// The provider's own variable for a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +44,10 @@ pub(crate) struct Account {
     /// Where this is found, a machine signs in and no person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ci: Option<Box<Source>>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// [`Form`], as it is written in files.
@@ -235,12 +239,9 @@ impl Account {
 
 /// The variable that stands in for an account's session: `HALLPASS_TOKEN_MY_APP` for `my-app`.
 pub(crate) fn token_variable(account: &str) -> String {
-    let name =
-        account.bytes().map(|byte| if byte.is_ascii_alphanumeric() { byte.to_ascii_uppercase() as char } else { '_' });
-    name.fold("HALLPASS_TOKEN_".to_owned(), |mut variable, letter| {
-        variable.push(letter);
-        variable
-    })
+    let mut variable = ["HALLPASS_TOKEN_", account].concat().replace('-', "_");
+    variable.make_ascii_uppercase();
+    variable
 }
 
 #[cfg(test)]

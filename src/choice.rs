@@ -18,8 +18,10 @@ pub(crate) struct Rule {
     pub(crate) pattern: String,
     pub(crate) account: Account,
     /// It is the default account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) default: bool,
     /// There is a sealed record of it: an unsealed one is not believed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) sealed: bool,
 }
 

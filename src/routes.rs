@@ -1,8 +1,8 @@
 //! From a place to its account by one file name, without reading the configuration
 //!
 //! `routes/STAMP/KEY`: STAMP is made of the configuration file's device, inode, size and times, so that a changed
-//! configuration has other routes; KEY is an origin, an account's name or the default. A missing folder means: read
-//! the configuration and write them. Nothing here is trusted beyond speed: the place is checked again against the
+//! configuration has other routes; KEY is an origin, an account's name or the default, and the file of an origin has the
+//! rules of the wildcards above it, too. A missing folder means: read the configuration and write them. Nothing here is trusted beyond speed: the place is checked again against the
 //! session's own list, and a file whose inner key differs from the one looked up is not used.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use hallpass_protocol::place::{Pattern, Place, is_loopback};
+use hallpass_protocol::place::Pattern;
 use hallpass_protocol::talk::{Exit, Failure, Target};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ use crate::shown::shown;
 use crate::{signals, store};
 
 /// The form of these files; another form has other folders.
-const FORMAT: u32 = 1;
+const FORMAT: &str = "2";
 
 /// A configuration younger than this may change again within one tick of the file system's clock, unseen.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -40,7 +40,7 @@ struct Route {
 pub(crate) fn find(paths: &Paths, target: &Target, named: Option<&str>, username: Option<&str>) -> Result<Choice> {
     let name = match target {
         Target::Place(place) => {
-            return Ok(for_place(rules(paths, keys(place))?, place, named, username));
+            return Ok(for_place(rules(paths, place.origin())?, place, named, username));
         }
         _ => match by_name(target, named) {
             Ok(name) => name,
@@ -48,7 +48,7 @@ pub(crate) fn find(paths: &Paths, target: &Target, named: Option<&str>, username
         },
     };
     let key = name.map_or_else(|| DEFAULT.to_owned(), account_key);
-    let found = rules(paths, std::iter::once(key))?.into_iter().next();
+    let found = rules(paths, key)?.into_iter().next();
     Ok(match (found, name) {
         (Some(rule), _) => Choice::Account(Box::new(rule)),
         (None, Some(name)) => {
@@ -92,22 +92,21 @@ fn account_key(name: &str) -> String {
     format!("account {name}")
 }
 
-/// The keys that may hold rules for a place: its origin, then each wildcard above it.
-fn keys(place: &Place) -> impl Iterator<Item = String> + Clone + '_ {
-    let wild = (!is_loopback(&place.host)).then_some(place.host.as_str()).into_iter();
-    let parents = wild.flat_map(|host| host.match_indices('.').map(|(at, _)| &host[at + 1..]));
-    let parents = parents.filter(|parent| parent.contains('.'));
-    std::iter::once(place.origin()).chain(parents.map(|parent| format!("{}://*.{parent}:{}", place.scheme, place.port)))
+/// `https://*.example.com:443` for `https://git.example.com:443`, and for `https://*.git.example.com:443`.
+fn wildcard_above(key: &str) -> Option<String> {
+    let (scheme, host) = key.split_once("://")?;
+    let (_, parent) = host.strip_prefix("*.").unwrap_or(host).split_once('.')?;
+    parent.contains('.').then(|| format!("{scheme}://*.{parent}"))
 }
 
-/// The rules under these keys.
-fn rules(paths: &Paths, keys: impl Iterator<Item = String> + Clone) -> Result<Vec<Rule>> {
+/// The rules under a key; under the next wildcard above it where it has none of its own.
+fn rules(paths: &Paths, key: String) -> Result<Vec<Rule>> {
     let found = fs::metadata(&paths.config).ok();
     let folder = below(&paths.data, &[FOLDER, &stamp(paths, found.as_ref())]);
-    match from_files(&folder, keys.clone()) {
+    match from_files(&folder, key.clone()) {
         // Once more: the first look may have fallen between a folder and its successor.
         Some(rules) if rules.is_empty() => {
-            if let Some(rules) = from_files(&folder, keys.clone()) {
+            if let Some(rules) = from_files(&folder, key.clone()) {
                 return Ok(rules);
             }
         }
@@ -121,24 +120,26 @@ fn rules(paths: &Paths, keys: impl Iterator<Item = String> + Clone) -> Result<Ve
     if settled && store::make_folder(&paths.data).is_ok() {
         let _ = write(&paths.data, &folder, &all); // without them the next call reads the configuration again
     }
-    Ok(keys.filter_map(|key| all.get(&key)).flatten().cloned().collect())
+    let mut keys = std::iter::successors(Some(key), |key| wildcard_above(key));
+    Ok(keys.find_map(|key| all.get(&key).cloned()).unwrap_or_default())
 }
 
 /// `None` when the files cannot tell: there are none, one is damaged, or they went while we read.
-fn from_files(folder: &Path, keys: impl Iterator<Item = String>) -> Option<Vec<Rule>> {
-    let mut rules = Vec::new();
-    for key in keys {
+fn from_files(folder: &Path, mut key: String) -> Option<Vec<Rule>> {
+    loop {
         match fs::read_to_string(below(folder, &[&file_name(&key)])) {
             Ok(text) => {
                 let route: Route = serde_json::from_str(&text).ok()?;
-                rules.extend((route.key == key).then_some(route.rules)?);
+                return (route.key == key).then_some(route.rules);
             }
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => {}
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => match wildcard_above(&key) {
+                Some(above) => key = above,
+                // Nothing found means something only if the folder is there to be searched.
+                None => return folder.is_dir().then(Vec::new),
+            },
             Err(_) => return None,
         }
     }
-    // Nothing found means something only if the folder is there to be searched.
-    (!rules.is_empty() || folder.is_dir()).then_some(rules)
 }
 
 fn all_rules(config: &Config, sealed: &[String]) -> BTreeMap<String, Vec<Rule>> {
@@ -160,6 +161,15 @@ fn all_rules(config: &Config, sealed: &[String]) -> BTreeMap<String, Vec<Rule>> 
         if is_default {
             routes.entry(DEFAULT.to_owned()).or_default().push(rule(""));
         }
+    }
+    let wild: BTreeMap<_, _> = routes
+        .iter()
+        .filter(|(key, _)| key.contains("://*."))
+        .map(|(key, rules)| (key.clone(), rules.clone()))
+        .collect();
+    for (key, rules) in &mut routes {
+        let above = std::iter::successors(wildcard_above(key), |key| wildcard_above(key));
+        rules.extend(above.filter_map(|key| wild.get(&key)).flatten().cloned());
     }
     routes
 }
@@ -210,11 +220,7 @@ fn put_away(folder: &Path) {
 /// A key as a file name. Two keys may share one: the key inside decides.
 fn file_name(key: &str) -> String {
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
-    let mut name = String::with_capacity(key.len().min(200));
-    for byte in key.bytes().take(200) {
-        name.push(if plain(byte) { byte.into() } else { '_' });
-    }
-    name
+    key.bytes().take(200).map(|byte| if plain(byte) { char::from(byte) } else { '_' }).collect()
 }
 
 #[cfg(unix)]
@@ -243,19 +249,27 @@ fn stamp_of(paths: &Paths, facts: &[u64]) -> String {
     }
     let config = store::checksum(&config);
     let facts: Vec<u8> = facts.iter().flat_map(|fact| fact.to_le_bytes()).collect();
-    format!("{FORMAT}-{config:016x}-{:016x}", store::checksum(&facts))
+    let mut stamp = FORMAT.to_owned();
+    for sum in [config, store::checksum(&facts)] {
+        stamp.push('-');
+        let digits = (0..16).rev().map(|digit| (sum >> (4 * digit)) as usize & 15);
+        stamp.extend(digits.map(|digit| char::from(b"0123456789abcdef"[digit]))); // `format!` takes four times as long
+    }
+    stamp
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{file_name, keys};
-    use hallpass_protocol::place::Place;
+    use super::{file_name, wildcard_above};
 
     #[test]
     fn a_place_has_its_own_key_and_those_of_its_wildcards() {
-        let place = Place::from_url("https://a.b.example.com/x").expect("a URL");
-        let keys: Vec<_> = keys(&place).collect();
+        let keys = std::iter::successors(Some("https://a.b.example.com:443".to_owned()), |key| wildcard_above(key));
+        let keys: Vec<_> = keys.collect();
         assert_eq!(keys, ["https://a.b.example.com:443", "https://*.b.example.com:443", "https://*.example.com:443"]);
         assert_eq!(file_name(&keys[1]), "https____.b.example.com_443");
+        for whole in ["default", "account a.b", "https://localhost:443", "https://[::1]:443", "https://example:443"] {
+            assert_eq!(wildcard_above(whole), None, "{whole}");
+        }
     }
 }

@@ -101,6 +101,7 @@ fn what_is_not_a_file_does_not_hang_or_harm() {
 fn a_routes_folder_that_lies_or_is_gone_changes_nothing() {
     let idp = Idp::start();
     let (world, _) = two(&idp);
+    world.settle();
     let work = world.run(&["get", "https://git.example.com"]).expect(0).out;
     let question = "protocol=https\nhost=home.example.com\n\n";
     let home = world.ask(&["git", "get"], question).expect(0).out;
@@ -116,6 +117,7 @@ fn a_routes_folder_that_lies_or_is_gone_changes_nothing() {
             if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
+    assert!(!files.is_empty(), "no routes");
     let texts: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     for (at, file) in files.iter().enumerate() {
         fs::write(file, &texts[(at + 1) % texts.len()]).unwrap();

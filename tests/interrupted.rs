@@ -27,8 +27,7 @@ fn run_with(world: &World, inject: &str, at: Option<&str>, args: &[&str], stdin:
 fn folders_that_stand_aside_are_cleared_away() {
     let idp = Idp::start();
     let world = World::signed_in(&idp);
-    let settled = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
-    fs::File::options().write(true).open(world.config_file()).unwrap().set_modified(settled).unwrap();
+    world.settle();
     // Of processes that were killed while they wrote or removed the routes; and something of a person's own.
     for left in ["routes/.4711", "routes/.gone.4711", ".gone.4712", ".gone.4712/1-a", ".git"] {
         fs::create_dir_all(world.data(left)).unwrap();

@@ -166,6 +166,32 @@ fn a_wildcard_covers_subdomains_only() {
 }
 
 #[test]
+fn what_an_exact_host_leaves_is_a_wildcard_s() {
+    let idp = Idp::start();
+    let world = World::bare();
+    let accounts = [("team", "git.example.com/team"), ("near", "*.b.example.com"), ("far", "*.example.com")];
+    let table = |(name, serves): &(&str, &str)| World::account(name, &idp, &format!(r#"["https://{serves}"]"#));
+    world.config(&accounts.iter().map(table).collect::<String>());
+    for (name, _) in accounts {
+        world.run(&["login", name]).expect(0);
+    }
+    let [team, near, far] = accounts.map(|(name, _)| world.run(&["get", name]).expect(0).out);
+    for round in ["by the configuration", "by the routes"] {
+        for (url, token) in [
+            ("https://git.example.com/team/x", &team),
+            ("https://git.example.com/other", &far),
+            ("https://a.b.example.com", &near),
+            ("https://a.c.example.com", &far),
+        ] {
+            assert_eq!(&world.run(&["get", url]).expect(0).out, token, "{url}, {round}");
+        }
+        world.run(&["get", "--account", "far", "https://a.b.example.com"]).expect(0);
+        assert_eq!(world.data("routes").exists(), round == "by the routes");
+        world.settle();
+    }
+}
+
+#[test]
 fn a_token_in_the_environment_is_bound_to_its_account() {
     let idp = Idp::start();
     let world = World::new(&idp);

@@ -112,6 +112,11 @@ esac
         fs::write(self.config_file(), text).unwrap();
         fs::set_permissions(self.config_file(), fs::Permissions::from_mode(0o600)).unwrap();
     }
+    /// A configuration that was changed a while ago is answered for by routes.
+    pub fn settle(&self) {
+        let settled = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        fs::File::options().write(true).open(self.config_file()).unwrap().set_modified(settled).unwrap();
+    }
     pub fn config_text(&self) -> String {
         fs::read_to_string(self.config_file()).unwrap()
     }
