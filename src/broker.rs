@@ -178,7 +178,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     if let Some(Stored { value: session, .. }) = &stored {
         check_environment(session, account)?;
         check_who(session, account)?;
-        check_place(session, request, name)?;
+        check_place(session, request, rule)?;
         if let Some(token) = need.token(session) {
             match (is_refused(request, token), token.freshness(now, need.wants)) {
                 (false, Freshness::Fresh) => return credential(caller, request, rule, session, token, need.wants),
@@ -197,7 +197,7 @@ fn get(caller: Caller<'_>, request: &Request, rule: &Rule) -> Result<Credential>
     }
     drop(stored);
     let session = renewal.renew(&need, request.no_prompt)?;
-    check_place(&session, request, name)?;
+    check_place(&session, request, rule)?;
     match need.token(&session) {
         Some(token) => credential(caller, request, rule, &session, token, need.wants),
         None => Err(no_such_token(name, &need)),
@@ -242,9 +242,11 @@ fn check_who(session: &Session, account: &Account) -> Result<()> {
 }
 
 /// The places are sealed with the session: a changed configuration shows it to nobody new.
-fn check_place(session: &Session, request: &Request, name: &str) -> Result<()> {
+fn check_place(session: &Session, request: &Request, rule: &Rule) -> Result<()> {
+    let name = &rule.account.name;
     match &request.target {
-        Target::Place(place) if !session.covers(place) => Err(fail_hint(
+        // The rule covers the place, or it would not have been chosen.
+        Target::Place(place) if !session.serves.contains(&rule.pattern) && !session.covers(place) => Err(fail_hint(
             Exit::Refused,
             format!("account `{name}`: {place} was not among the places it serves when you signed in"),
             format!("if you added it, `hallpass login {name}`"),

@@ -9,7 +9,8 @@ use crate::account::Account;
 
 /// One sign-in: at most one refresh token, and the tokens bought with it. The unit of locking.
 ///
-/// An empty field is written all the same: what a save does not mention is carried over from the old record.
+/// An empty field is mentioned all the same when it is saved: what a save does not mention is carried over from the old
+/// record.
 ///
 /// Everything that decides where a secret may go is in here and not in the configuration, so that it is sealed
 /// together with the secret.
@@ -98,7 +99,7 @@ impl How {
 pub(crate) struct Token {
     pub(crate) kind: TokenKind,
     /// What it was had for, as in [`Purpose`]; nothing for the account's own.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) audience: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resource: Option<String>,
@@ -111,10 +112,10 @@ pub(crate) struct Token {
     /// Seconds since the epoch.
     pub(crate) obtained_at: u64,
     /// Seconds since the epoch; `None` when the server did not say.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires_at: Option<u64>,
     /// A server refused it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) dead: bool,
 }
 

@@ -176,18 +176,20 @@ impl Shelf {
         self.begin(&intent)?.commit(value)
     }
 
-    /// Fields that a newer hallpass wrote and this one does not know survive.
-    fn with_unknown_fields(&self, value: Value) -> Result<Value> {
-        let Value::Object(mut fields) = value else { return Ok(value) };
-        let Ok(Some(bytes)) = file::read(&self.record()) else { return Ok(Value::Object(fields)) };
-        let Ok(body) = record::decode(&self.name, &self.record(), &bytes, self.key.as_ref()) else {
-            return Ok(Value::Object(fields));
-        };
-        let old: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
-        for (name, value) in old {
+    /// Fields that a newer hallpass wrote and this one does not know survive; those that are empty are left out.
+    fn fields(&self, value: Value) -> Value {
+        let Value::Object(mut fields) = value else { return value };
+        for (name, value) in self.old_fields().unwrap_or_default() {
             fields.entry(name).or_insert(value);
         }
-        Ok(Value::Object(fields))
+        fields.retain(|_, value| !value.is_null());
+        Value::Object(fields)
+    }
+
+    fn old_fields(&self) -> Option<Map<String, Value>> {
+        let bytes = file::read(&self.record()).ok()??;
+        let body = record::decode(&self.name, &self.record(), &bytes, self.key.as_ref()).ok()?;
+        serde_json::from_slice(&body).ok()
     }
 }
 
@@ -203,7 +205,7 @@ impl Writer<'_> {
     /// The new record takes the old one's place; a record of the other kind goes.
     pub(crate) fn commit<T: Serialize>(self, value: &T) -> Result<()> {
         let shelf = self.shelf;
-        let value = shelf.with_unknown_fields(serde_json::to_value(value)?)?;
+        let value = shelf.fields(serde_json::to_value(value)?);
         let body = Zeroizing::new(serde_json::to_vec(&value)?);
         self.next.commit(&record::encode(&shelf.name, &body, shelf.key.as_ref()))?;
         // Behind by one after a crash here, which does no harm.
