@@ -63,6 +63,8 @@ mod hit;
 mod identities;
 #[cfg(unix)]
 mod idp;
+#[cfg(unix)]
+mod in_ci;
 #[cfg(target_os = "linux")]
 mod interrupted;
 #[cfg(unix)]
@@ -93,6 +95,8 @@ mod pages;
 mod paste;
 #[cfg(unix)]
 mod pats;
+#[cfg(unix)]
+mod pods;
 mod portable;
 #[cfg(unix)]
 mod proofs;
