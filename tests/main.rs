@@ -110,6 +110,8 @@ mod pushed;
 mod record;
 #[cfg(unix)]
 mod refresh;
+#[cfg(target_os = "linux")]
+mod registered;
 #[cfg(unix)]
 mod relay;
 #[cfg(target_os = "linux")]

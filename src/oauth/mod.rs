@@ -24,7 +24,7 @@ pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use device::{DeviceCode, Polled};
 pub(crate) use dpop::Dpop;
 pub(crate) use proof::Proof;
-pub(crate) use register::register;
+pub(crate) use register::{Registered, Uses, register};
 
 /// The token endpoint of one client.
 #[derive(Debug)]
