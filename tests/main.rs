@@ -104,6 +104,8 @@ mod proofs;
 mod providers;
 #[cfg(unix)]
 mod providers_new;
+#[cfg(target_os = "linux")]
+mod proxies;
 #[cfg(unix)]
 mod pushed;
 #[cfg(unix)]

@@ -15,6 +15,8 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod limits;
 mod network;
+#[cfg(target_os = "linux")]
+mod portals;
 mod server;
 mod signals;
 pub mod table;
