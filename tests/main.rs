@@ -88,6 +88,8 @@ mod model;
 #[cfg(unix)]
 mod narrow;
 #[cfg(unix)]
+mod nonsense;
+#[cfg(unix)]
 mod norms;
 #[cfg(target_os = "linux")]
 mod pages;
