@@ -8,11 +8,15 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hallpass_protocol::secret::Secret;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
+use zeroize::Zeroizing;
 
-use crate::proxy;
+use crate::proxy::{self, Way};
 use crate::shown::printable;
 use crate::trust::cryptography;
 
@@ -30,11 +34,16 @@ pub(crate) struct Parties {
 pub(crate) fn presented(url: &str) -> Option<Parties> {
     let url = url::Url::parse(url).ok()?;
     let (host, port) = (url.host_str()?.to_owned(), url.port_or_known_default()?);
-    let mut stream = match proxy::of(url.as_str()) {
+    let mut stream = match proxy::of(url.as_str()).ok()? {
         None => connect(host.trim_matches(['[', ']']), port)?,
-        Some(proxy) => {
+        Some(Way { proxy, .. }) => {
             let mut stream = connect(proxy.host(), proxy.port())?;
-            write!(stream, "CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n").ok()?;
+            let who = proxy.username().map(|name| {
+                let pair = Secret::new(format!("{name}:{}", proxy.password().unwrap_or_default()));
+                format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(pair.expose()))
+            });
+            let who = Zeroizing::new(who.unwrap_or_default());
+            write!(stream, "CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{}\r\n", *who).ok()?;
             let mut head = Vec::new();
             while !head.ends_with(b"\r\n\r\n") && head.len() < 8192 {
                 let mut byte = [0];

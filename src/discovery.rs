@@ -143,7 +143,7 @@ fn check(account: &str, found: &Metadata) -> Result<()> {
     ];
     for (name, endpoint) in endpoints {
         if let Some(Err(why)) = endpoint.as_deref().map(check_endpoint) {
-            let what = format!("account `{account}`: the `{name}` in its server's metadata {why}");
+            let what = format!("account `{account}`: the `{name}` in the metadata of `{}` {why}", found.issuer);
             return Err(fail(Exit::Refused, what));
         }
     }

@@ -2,7 +2,6 @@
 //!
 //! One real request to the account's server with its token; nothing is refreshed, and nobody is asked to sign in.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use anyhow::Result;
@@ -17,6 +16,7 @@ use crate::discovery;
 use crate::failure;
 use crate::flow::Flow;
 use crate::http::Http;
+use crate::login::listener::{self, Listener};
 use crate::opener;
 use crate::paths::Paths;
 use crate::renew::Renewal;
@@ -208,21 +208,18 @@ fn token(
     }
 }
 
+/// Whether the browser could come back: to the very addresses that a sign-in listens on.
 fn ports(label: &str, client: &Client) -> Finding {
-    if matches!(client.flow, Flow::Device | Flow::Token) || client.redirect_ports.is_empty() {
-        return fine(format!("{label}: none is needed, or any will do"));
-    }
-    let free = client.redirect_ports.iter().find(|port| TcpListener::bind(("127.0.0.1", **port)).is_ok());
-    match free {
-        Some(port) => fine(format!("{label}: {port} is free")),
-        None => {
-            let list: Vec<_> = client.redirect_ports.iter().map(ToString::to_string).collect();
-            let what = format!("{} are all taken", list.join(", "));
-            trouble(
-                label,
-                Failure::new(Exit::Denied, what).hint("end a program that uses one, or sign in with `--paste`"),
-            )
-        }
+    let is_for_pages = !client.flow.is_machine() && !matches!(client.flow, Flow::Device | Flow::Token);
+    match listener::wanted(client, None).ok().filter(|(_, ports)| is_for_pages && *ports != [0]) {
+        None => fine(format!("{label}: none is needed, or any will do")),
+        Some((url, ports)) => match Listener::on(&url, &ports) {
+            Some(listener) => fine(format!("{label}: {} is free", listener.port())),
+            None => {
+                let hint = "end a program that uses one, or sign in with `--paste`";
+                trouble(label, Failure::new(Exit::Denied, listener::taken(&ports)).hint(hint))
+            }
+        },
     }
 }
 

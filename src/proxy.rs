@@ -1,16 +1,39 @@
 //! The proxy of a request, as curl reads the environment
 
 use hallpass_protocol::place::is_loopback;
-use ureq::Proxy;
+use ureq::{Proxy, ProxyProtocol};
 
 use crate::paths::set;
 
-/// By scheme; `NO_PROXY` names hosts and their subdomains, and this machine never goes through one.
-pub(crate) fn of(url: &str) -> Option<Proxy> {
+/// A proxy, and what it is called: without the name and the password that may stand in its address.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    pub(crate) proxy: Proxy,
+    pub(crate) words: String,
+}
+
+/// By scheme; `NO_PROXY` names hosts and their subdomains, and this machine never goes through one. What cannot be used
+/// is an error: whoever named it does not want the request to go past it.
+pub(crate) fn of(url: &str) -> Result<Option<Way>, String> {
+    let Some((variable, named)) = named(url) else { return Ok(None) };
+    let usable = |proxy: &Proxy| matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https);
+    match Proxy::new(&named).ok().filter(usable) {
+        Some(proxy) => {
+            let words = format!("the proxy {}:{} ({variable})", proxy.host(), proxy.port());
+            Ok(Some(Way { proxy, words }))
+        }
+        None => Err(format!("{variable} names no proxy that can be used, which is `http://HOST:PORT` or https")),
+    }
+}
+
+/// The variable, and what it says.
+fn named(url: &str) -> Option<(&'static str, String)> {
     let url = url::Url::parse(url).ok()?;
     let host = url.host_str()?;
-    let first = |names: &[&str]| names.iter().find_map(|name| set(name)).map(|value| value.trim().to_owned());
-    let none = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+    let first = |names: &[&'static str]| {
+        names.iter().find_map(|name| Some((*name, set(name)?))).map(|(name, value)| (name, value.trim().to_owned()))
+    };
+    let none = first(&["no_proxy", "NO_PROXY"]).map(|(_, value)| value).unwrap_or_default();
     let spared =
         none.split(',').map(|entry| entry.trim().trim_start_matches("*.").trim_start_matches('.')).any(|entry| {
             entry == "*"
@@ -20,5 +43,5 @@ pub(crate) fn of(url: &str) -> Option<Proxy> {
     if url.scheme() != "https" || is_loopback(host) || spared {
         return None;
     }
-    Proxy::new(&first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?).ok()
+    first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
 }

@@ -1,13 +1,19 @@
 //! Text from outside, made safe for a terminal
 
-/// Text from a file or the command line inside a message: no control characters, and not all of a long one.
+/// Text from outside inside a message: nothing that moves a cursor or turns a line around, and not all of a long one.
 pub(crate) fn shown(text: &str) -> String {
     let clean: String = text
         .chars()
         .take(80)
-        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect::<Vec<_>>() } else { vec![letter] })
+        .flat_map(|letter| if is_plain(letter) { vec![letter] } else { letter.escape_default().collect::<Vec<_>>() })
         .collect();
     if text.chars().count() > 80 { clean + "…" } else { clean }
+}
+
+/// Not one that is not seen itself and changes what is seen of the others (UAX 9), or ends a line.
+fn is_plain(letter: char) -> bool {
+    let is_odd = matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    !is_odd && !letter.is_control()
 }
 
 /// A server's words, safe for a terminal: RFC 6749 5.2 allows printable ASCII only.
@@ -35,7 +41,13 @@ pub(crate) fn quotes(words: &str, secret: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::quotes;
+    use super::{quotes, shown};
+
+    #[test]
+    fn nothing_moves_a_cursor() {
+        assert_eq!(shown("Zoë 🙂 \u{1b}[2J\u{202e}x\n"), "Zoë 🙂 \\u{1b}[2J\\u{202e}x\\n");
+        assert_eq!(shown(&"ö".repeat(81)), "ö".repeat(80) + "…");
+    }
 
     #[test]
     fn quoted_secrets() {

@@ -1,10 +1,12 @@
 //! `why` and `doctor`: what they see, and the next command they name.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::answers::{At, Fault};
 use crate::idp::Idp;
+use crate::runs::skip;
 use crate::world::World;
 
 #[test]
@@ -70,4 +72,38 @@ fn doctor_sees_what_others_could_read_and_a_broken_configuration() {
     world.config("default = 7\n");
     let broken = world.run(&["doctor"]).expect(10).out;
     assert!(broken.contains("config.toml:1:"), "{broken}");
+}
+
+/// Where the listener would listen: one family, or both of `localhost`, on the ports of whichever key.
+#[test]
+fn doctor_looks_at_the_callback_port_where_the_browser_would_come_back_to() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return skip("[::1] is not here");
+    }
+    let idp = Idp::start();
+    for (redirect, taken, is_free) in [
+        ("127.0.0.1", "127.0.0.1", false),
+        ("127.0.0.1", "[::1]", true),
+        ("[::1]", "[::1]", false),
+        ("[::1]", "127.0.0.1", true),
+        ("localhost", "127.0.0.1", false),
+        ("localhost", "[::1]", false),
+    ] {
+        let holder = TcpListener::bind(format!("{taken}:0")).unwrap();
+        let port = holder.local_addr().unwrap().port();
+        for lines in [
+            format!("redirect_uri = \"http://{redirect}/callback\"\nredirect_ports = [{port}]"),
+            format!("redirect_uri = \"http://{redirect}:{port}/callback\""),
+        ] {
+            let world = World::signed_in(&idp);
+            world.add(&lines);
+            let shown = world.run(&["doctor", "work"]).expect(if is_free { 0 } else { 5 }).out;
+            let words = format!("callback port: {port} {}", if is_free { "is free" } else { "is taken" });
+            assert!(shown.contains(&words), "no {words}: {shown}");
+        }
+    }
+    // Nobody waits for a browser.
+    let world = World::signed_in(&idp);
+    world.add("flow = \"device\"\nredirect_ports = [1]");
+    assert!(world.run(&["doctor", "work"]).expect(0).out.contains("none is needed, or any will do"));
 }

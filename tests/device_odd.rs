@@ -54,7 +54,7 @@ fn a_complete_address_of_another_kind_is_left_aside() {
 }
 
 /// Moves a cursor, rings a bell, or turns a line around.
-fn is_harmful(letter: char) -> bool {
+pub fn is_harmful(letter: char) -> bool {
     (letter.is_control() && letter != '\n') || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -1,4 +1,4 @@
-//! The identity of a CI job or a pod: fetched as its service has it, and shown to the authorization server for a token.
+//! The identity of a CI job: fetched as its service has it, and shown to the authorization server for a token.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,18 +17,18 @@ use crate::runs::{Done, done};
 use crate::world::World;
 
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// A job's identity for this audience, which the authorization server takes.
-fn jwt(idp: &Idp, audience: &str, life: i64) -> String {
+pub fn jwt(idp: &Idp, audience: &str, life: i64) -> String {
     let claims = json!({ "iss": "https://ci.example", "sub": "repo:a/b", "aud": audience, "exp": now() + life });
     let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
     idp.add_pat(&token);
     token
 }
 
-fn world(idp: &Idp, lines: &str) -> World {
+pub fn world(idp: &Idp, lines: &str) -> World {
     let world = World::bare();
     let serves = "serves = [\"https://ci.example.com\"]";
     world.config(&format!("[account.ci]\nissuer = \"{}\"\nclient_id = \"robot\"\n{serves}\n{lines}\n", idp.issuer));
@@ -36,16 +36,16 @@ fn world(idp: &Idp, lines: &str) -> World {
 }
 
 /// `hallpass get` in a job with these variables.
-fn get(world: &World, variables: &[(&str, &str)]) -> Done {
+pub fn get(world: &World, variables: &[(&str, &str)]) -> Done {
     run(world, &["get", "ci"], variables)
 }
 
-fn run(world: &World, args: &[&str], variables: &[(&str, &str)]) -> Done {
+pub fn run(world: &World, args: &[&str], variables: &[(&str, &str)]) -> Done {
     done(world.hallpass(args).env_remove("HALLPASS_INTERACTIVE").envs(variables.iter().copied()))
 }
 
 /// What the token endpoint was last asked.
-fn asked(idp: &Idp) -> Vec<(String, String)> {
+pub fn asked(idp: &Idp) -> Vec<(String, String)> {
     idp.calls(At::Token).pop().unwrap().form
 }
 
@@ -263,88 +263,6 @@ fn buildkite_and_circleci_are_asked_through_their_programs() {
     let world = world(&idp, "flow = \"token_exchange\"\nsubject_token = \"ci\"");
     get(&world, &[("CIRCLECI", "true"), ("CIRCLE_OIDC_TOKEN_V2", &token)]).expect(0);
     assert_eq!(field(&asked(&idp), "subject_token"), Some(token.as_str()));
-}
-
-#[test]
-fn a_pod_s_token_is_read_anew_each_time() {
-    let idp = Idp::start();
-    let lines = "flow = \"token_exchange\"\nsubject_token = \"kubernetes\"\nsubject_token_file = \"token\"";
-    let world = world(&idp, lines);
-    let pod = [("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
-    get(&world, &[]).refused(&[10], &["KUBERNETES_SERVICE_HOST"]);
-    get(&world, &pod).refused(&[10], &["token", "cannot be read"]);
-    for _ in 0..2 {
-        let token = jwt(&idp, "x", 300 + idp.every_call() as i64);
-        fs::write(world.config_file().with_file_name("token"), format!("{token}\n")).unwrap();
-        run(&world, &["login", "ci"], &pod).expect(0);
-        assert_eq!(field(&asked(&idp), "subject_token"), Some(token.as_str()));
-    }
-    assert!(run(&world, &["status"], &pod).out.contains("Kubernetes"));
-}
-
-#[test]
-fn the_same_command_takes_a_person_on_a_laptop_and_the_job_in_ci() {
-    let idp = Idp::start();
-    let token = jwt(&idp, &idp.issuer, 300);
-    let ci = "[account.work.ci]\nflow = \"token_exchange\"\nsubject_token_env = \"JOB_TOKEN\"\nclient_id = \"robot\"\nscope = [\"read\"]\n";
-    let job = [("CI", "true"), ("JOB_TOKEN", token.as_str())];
-    let args = ["get", "https://git.example.com/x"];
-
-    let laptop = World::new(&idp);
-    laptop.add(ci);
-    laptop.sign_in();
-    let own = laptop.run(&args).expect(0).out;
-    assert_eq!(laptop.opened().len(), 1);
-    assert!(laptop.run(&["doctor", "work"]).expect(0).out.contains("a person signs in"));
-    // The job on the same machine is somebody else.
-    run(&laptop, &args, &job).refused(&[9], &["by a person", "JOB_TOKEN", "XDG_DATA_HOME"]);
-    assert_eq!(laptop.run(&args).expect(0).out, own);
-
-    let runner = World::new(&idp);
-    runner.add(ci);
-    let got = run(&runner, &args, &job).expect(0);
-    assert!(idp.live_access_token(got.out.trim_end()) && got.err.is_empty() && runner.opened().is_empty());
-    let form = asked(&idp);
-    for (key, value) in [("grant_type", EXCHANGE), ("client_id", "robot"), ("scope", "read"), ("subject_token", &token)]
-    {
-        assert_eq!(field(&form, key), Some(value), "{key}");
-    }
-    let told = run(&runner, &["status"], &job).expect(0).out;
-    assert!(told.contains("JOB_TOKEN") && told.contains("machine identity"), "{told}");
-    // In CI without what the table names nobody is asked either.
-    let nobody = World::new(&idp);
-    nobody.add(ci);
-    run(&nobody, &args, &[("CI", "true")]).refused(&[4], &["work", "this is CI"]);
-    assert!(nobody.opened().is_empty());
-}
-
-#[test]
-fn what_is_wrong_in_the_table_is_known_on_the_laptop_too() {
-    let idp = Idp::start();
-    let world = World::new(&idp);
-    let config = world.config_text();
-    let lines = config.lines().count();
-    for (table, line, words) in [
-        ("[account.work.ci]\n", 1, "`flow`"),
-        ("[account.work.ci]\nflow = \"device\"\n", 1, "token_exchange"),
-        ("[account.work.ci]\nflow = \"jwt_bearer\"\nserves = []\n", 3, "serves"),
-        ("[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_tokn = \"ci\"\n", 3, "did you mean `subject_token`"),
-        ("[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_token = \"jenkins\"\n", 3, "\"gitlab\""),
-        ("[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_token = \"caller\"\n", 1, "to know CI by"),
-        ("[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_token_command = [\"x\"]\n", 1, "to know CI by"),
-        (
-            "[account.work.ci]\nflow = \"jwt_bearer\"\nsubject_account = \"work\"\nsubject_token_env = \"X\"\n",
-            1,
-            "to know CI by",
-        ),
-        ("ci = true\n", 1, "no table"),
-        ("resource = \"https://a.example/#x\"\n", 1, "fragment"),
-        ("resource = [\"https://a.example\", \"b\"]\n", 1, "absolute URI"),
-        ("actor_tokn = \"ci\"\n", 1, "actor_token"),
-    ] {
-        world.config(&format!("{config}{table}"));
-        world.run(&["status"]).refused(&[10], &[&format!("config.toml:{}", lines + line), words]);
-    }
 }
 
 #[test]

@@ -63,6 +63,8 @@ mod hit;
 mod identities;
 #[cfg(unix)]
 mod idp;
+#[cfg(unix)]
+mod in_ci;
 #[cfg(target_os = "linux")]
 mod interrupted;
 #[cfg(unix)]
@@ -86,6 +88,8 @@ mod model;
 #[cfg(unix)]
 mod narrow;
 #[cfg(unix)]
+mod nonsense;
+#[cfg(unix)]
 mod norms;
 #[cfg(target_os = "linux")]
 mod pages;
@@ -93,6 +97,8 @@ mod pages;
 mod paste;
 #[cfg(unix)]
 mod pats;
+#[cfg(unix)]
+mod pods;
 mod portable;
 #[cfg(unix)]
 mod proofs;
@@ -100,12 +106,16 @@ mod proofs;
 mod providers;
 #[cfg(unix)]
 mod providers_new;
+#[cfg(target_os = "linux")]
+mod proxies;
 #[cfg(unix)]
 mod pushed;
 #[cfg(unix)]
 mod record;
 #[cfg(unix)]
 mod refresh;
+#[cfg(target_os = "linux")]
+mod registered;
 #[cfg(unix)]
 mod relay;
 #[cfg(target_os = "linux")]

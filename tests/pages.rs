@@ -86,6 +86,12 @@ fn doctor_says_where_we_are() {
         ([("CI", "true"), ssh].as_slice(), "this is CI, without a terminal; "),
         (&[ssh], "this is an SSH session, without a terminal; no browser can be opened here, for there is no display"),
         (&[("DISPLAY", ":0")], "this is a desktop, without a terminal; "),
+        (&[("container", "podman")], "this is a container, without a terminal; no browser can be opened here"),
+        (&[("KUBERNETES_SERVICE_HOST", "10.0.0.1")], "this is a container, "),
+        // In a container one may sit at a desktop's terminal, and a browser that is named is there wherever we are.
+        (&[("container", "toolbox"), ("DISPLAY", ":0")], "this is a desktop, "),
+        (&[ssh, ("BROWSER", "/bin/true")], "this is an SSH session, without a terminal; pages open with `/bin/true`"),
+        (&[("CI", "false"), ("DISPLAY", ":0")], "this is a desktop, "),
     ] {
         let shown = Running::start(dressed(&world, &["doctor"], environment)).end().out;
         assert!(shown.lines().any(|line| line.starts_with("ok    ") && line.contains(words)), "{words}: {shown}");

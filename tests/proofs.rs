@@ -112,6 +112,7 @@ fn a_key_signs_a_proof_of_its_own_for_each_request() {
             let asked = idp.calls(At::Token).pop().unwrap();
             let (header, claims) = assertion(&asked, algorithm, &public);
             assert_eq!((&header["alg"], &header["kid"]), (&name.into(), &"k1".into()));
+            assert_eq!(header["typ"], "client-authentication+jwt");
             for (claim, value) in [("iss", "robot"), ("sub", "robot"), ("aud", idp.issuer.as_str())] {
                 assert_eq!(claims[claim], value, "{claim}");
             }
@@ -123,10 +124,16 @@ fn a_key_signs_a_proof_of_its_own_for_each_request() {
             crate::record::shift(&mut record, 4000);
             crate::record::write(&world.data("robot"), &record);
         }
-        world.config(&format!("{}client_assertion_audience = \"token_endpoint\"\n", world.config_text()));
-        world.run(&["get"]).expect(0);
-        let (_, claims) = assertion(&idp.calls(At::Token).pop().unwrap(), algorithm, &public);
-        assert_eq!(claims["aud"], format!("{}/token", idp.issuer));
+        // As the account wants it, and where nobody said who the issuer is.
+        let by_issuer = world.config_text();
+        let endpoints = by_issuer
+            .replace(&format!("issuer = \"{}\"", idp.issuer), &format!("token_endpoint = \"{}/token\"", idp.issuer));
+        for config in [format!("{by_issuer}client_assertion_audience = \"token_endpoint\"\n"), endpoints] {
+            world.config(&config);
+            world.run(&["login", "robot"]).expect(0);
+            let (header, claims) = assertion(&idp.calls(At::Token).pop().unwrap(), algorithm, &public);
+            assert_eq!((&header["typ"], &claims["aud"]), (&"JWT".into(), &format!("{}/token", idp.issuer).into()));
+        }
     }
     assert!(idp.complaints().is_empty());
 }

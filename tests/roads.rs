@@ -17,14 +17,14 @@ use crate::world::World;
 const LOGIN: &str = "trap : INT; stty -g >before; \"$HALLPASS\" login work; echo \"rc=$?.\"; stty -g >after; \
      cmp before after && echo same.; stty -icanon min 0 time 5; printf 'left=%s.\\n' \"$(dd bs=4096 count=1 2>dd.err)\"";
 /// No browser here.
-const BARE: &str = "unset BROWSER DISPLAY WAYLAND_DISPLAY WSL_DISTRO_NAME; ";
+pub const BARE: &str = "unset BROWSER DISPLAY WAYLAND_DISPLAY WSL_DISTRO_NAME; ";
 
 fn pending() -> Device {
     Device::script(&[Poll::Pending])
 }
 
 /// Begins a sign-in; its terminal, and the address that a browser would come back to.
-fn begin(idp: &Idp, world: &World, snippet: &str) -> (Terminal, String) {
+pub fn begin(idp: &Idp, world: &World, snippet: &str) -> (Terminal, String) {
     let terminal = Terminal::run(world, snippet);
     let callback = approve(&terminal.url(&idp.issuer));
     until("the question", || terminal.screen().contains("address or code: ").then_some(()));
@@ -275,22 +275,5 @@ fn stdin_is_never_read() {
         Terminal::run(&world, &snippet).end().expect(0);
         assert_eq!(std::fs::read_to_string(world.path("home/rest")).unwrap(), "code=planted\n", "{run}");
         assert!(idp.live_access_token(&world.token()), "{run}");
-    }
-}
-
-#[test]
-fn a_client_that_is_registered_on_the_way_is_for_one_road() {
-    if !has("setsid") {
-        return;
-    }
-    for (bare, grant) in [("", "authorization_code"), (BARE, GRANT)] {
-        let idp = Idp::builder().registers().device(Device::script(&[Poll::Granted])).start();
-        let world = World::bare();
-        let command = format!("{bare}exec \"$HALLPASS\" login {}/mcp", idp.issuer);
-        let done = Terminal::run(&world, &command).end().expect(0);
-        assert!(!done.out.contains("`d` and Enter"), "{done:?}");
-        let grants = idp.registered().remove(0)["grant_types"].to_string();
-        assert_eq!((grants.contains(grant), idp.count(grant)), (true, 1), "{grants}: {done:?}");
-        assert_eq!(idp.complaints(), [""; 0]);
     }
 }

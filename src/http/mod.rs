@@ -16,7 +16,7 @@ use ureq::http::Uri;
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error};
+use ureq::{Agent, Error, Proxy};
 use zeroize::Zeroizing;
 
 use crate::clock::now;
@@ -95,9 +95,8 @@ impl Http {
         dpop: Option<&Secret>,
         form: &[(&str, &str)],
     ) -> std::result::Result<Answer, Unanswered> {
-        self.each(url, |agent| {
-            let mut request =
-                agent.post(url).config().proxy(proxy::of(url)).build().header("Accept", "application/json");
+        self.each(url, |agent, proxy| {
+            let mut request = agent.post(url).config().proxy(proxy).build().header("Accept", "application/json");
             if let Some(basic) = basic {
                 request = request.header("Authorization", basic.expose());
             }
@@ -115,9 +114,8 @@ impl Http {
         bearer: Option<&Secret>,
         headers: &[(String, String)],
     ) -> std::result::Result<Answer, Unanswered> {
-        self.each(url, |agent| {
-            let mut request =
-                agent.get(url).config().proxy(proxy::of(url)).build().header("Accept", "application/json");
+        self.each(url, |agent, proxy| {
+            let mut request = agent.get(url).config().proxy(proxy).build().header("Accept", "application/json");
             if let Some(token) = bearer {
                 request = request.header("Authorization", format!("Bearer {}", token.expose()));
             }
@@ -138,7 +136,7 @@ impl Http {
         body: Option<&serde_json::Value>,
     ) -> std::result::Result<Answer, Unanswered> {
         let text = Zeroizing::new(body.map(ToString::to_string).unwrap_or_default());
-        self.each(url, |agent| {
+        self.each(url, |agent, proxy| {
             let mut request =
                 ureq::http::Request::builder().method(method).uri(url).header("Accept", "application/json");
             if let Some(token) = bearer {
@@ -151,7 +149,7 @@ impl Http {
                 request = request.header("Content-Type", "application/json"); // of nothing, some servers refuse it
             }
             let request = request.body(text.as_str())?;
-            agent.run(agent.configure_request(request).proxy(proxy::of(url)).build())
+            agent.run(agent.configure_request(request).proxy(proxy).build())
         })
     }
 
@@ -159,23 +157,28 @@ impl Http {
     fn each(
         &self,
         url: &str,
-        send: impl Fn(&Agent) -> std::result::Result<ureq::http::Response<ureq::Body>, Error>,
+        send: impl Fn(&Agent, Option<Proxy>) -> std::result::Result<ureq::http::Response<ureq::Body>, Error>,
     ) -> std::result::Result<Answer, Unanswered> {
         // ureq asks for names on a thread of its own, and panics where there is none to be had.
         if let Err(why) = std::thread::Builder::new().spawn(|| ()) {
             return Err(Unanswered::NotSent(format!("{}: no thread can be started: {why}", host(url))));
         }
+        let way = proxy::of(url).map_err(|why| Unanswered::NotSent(format!("{}: {why}", host(url))))?;
+        let whom = match &way {
+            Some(way) => format!("{}, through {}", host(url), way.words),
+            None => host(url),
+        };
         let mut last = None;
         for agent in &self.agents {
             let asked_at = now();
-            match send(agent) {
+            match send(agent, way.as_ref().map(|way| way.proxy.clone())) {
                 Ok(response) => return read(url, response, asked_at),
                 Err(why) if is_distrust(&why) => last = Some(why),
-                Err(why) => return Err(unanswered(url, &why)),
+                Err(why) => return Err(unanswered(&whom, &why)),
             }
         }
         let why = last.unwrap_or(Error::ConnectionFailed);
-        Err(Unanswered::NotSent(format!("{}: {}", host(url), distrusted(url, &why))))
+        Err(Unanswered::NotSent(format!("{whom}: {}", distrusted(url, &why))))
     }
 }
 

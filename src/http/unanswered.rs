@@ -2,7 +2,6 @@
 
 use ureq::{Error, Timeout};
 
-use super::url::host;
 use crate::certificate::{self, Parties};
 
 /// Nothing came back.
@@ -35,12 +34,6 @@ pub(super) fn is_distrust(why: &Error) -> bool {
     matches!(tls(why), Some(rustls::Error::InvalidCertificate(_)))
 }
 
-fn is_unknown(why: &Error) -> bool {
-    use rustls::CertificateError::{Other, UnknownIssuer};
-    // The verifiers of some systems have words of their own for it.
-    matches!(tls(why), Some(rustls::Error::InvalidCertificate(UnknownIssuer | Other(_))))
-}
-
 /// The server asked who we are, and was not content. It says so after our request was on its way, and has not read that.
 fn wants_a_certificate(why: &Error) -> bool {
     use rustls::AlertDescription::{
@@ -61,22 +54,34 @@ fn wants_a_certificate(why: &Error) -> bool {
     matches!(tls(why), Some(rustls::Error::AlertReceived(alert)) if refusals.contains(alert))
 }
 
-/// Why a certificate is not believed, and what to do: behind a company's proxy it is the company's.
+/// Whose the certificate is that is not believed, why, and what to do: behind a company's proxy it is the company's.
 pub(super) fn distrusted(url: &str, why: &Error) -> String {
-    let known = is_unknown(why).then(|| certificate::presented(url)).flatten();
-    match known {
-        Some(Parties { subject, issuer }) => format!(
-            "its certificate is not trusted: it is for `{subject}` and comes from `{issuer}`, which this machine does not \
-             know; if that is your company, name its certificate: `ca_file = \"...\"`, or SSL_CERT_FILE"
-        ),
-        None => format!(
-            "its certificate is not trusted ({why}); behind a company proxy, name its certificate: `ca_file = \"...\"`"
-        ),
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext, Other,
+        UnknownIssuer,
+    };
+    const COMPANY: &str = "if it is your company's, name its certificate: `ca_file = \"...\"`, or SSL_CERT_FILE";
+    let reason = match tls(why) {
+        Some(rustls::Error::InvalidCertificate(why)) => match why {
+            Expired | ExpiredContext { .. } => "; by this machine's clock it has ended".to_owned(),
+            NotValidYet | NotValidYetContext { .. } => "; by this machine's clock it has not begun".to_owned(),
+            NotValidForName | NotValidForNameContext { .. } => "; that is another name".to_owned(),
+            // The verifiers of some systems have words of their own for it.
+            UnknownIssuer | Other(_) => format!(", which this machine does not know; {COMPANY}"),
+            other => format!(" ({other})"),
+        },
+        _ => format!(" ({why})"),
+    };
+    match certificate::presented(url) {
+        Some(Parties { subject, issuer }) => {
+            format!("its certificate is not trusted: it is for `{subject}` and comes from `{issuer}`{reason}")
+        }
+        None => format!("its certificate is not trusted ({why}); {COMPANY}"),
     }
 }
 
-pub(super) fn unanswered(url: &str, why: &Error) -> Unanswered {
-    let words = format!("{}: {}", host(url), plain(why));
+pub(super) fn unanswered(whom: &str, why: &Error) -> Unanswered {
+    let words = format!("{whom}: {}", plain(why));
     let not_sent = match why {
         Error::Io(io) => {
             use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, InvalidData, NetworkUnreachable};
@@ -102,6 +107,10 @@ fn plain(why: &Error) -> String {
         Error::Timeout(_) => "no answer in time".into(),
         Error::ConnectionFailed => "no connection".into(),
         Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
+        Error::ConnectProxyFailed(why) if why.contains("407") => {
+            "it wants to know who asks (407): `http://USER:PASSWORD@HOST:PORT`".into()
+        }
+        Error::ConnectProxyFailed(why) => format!("it does not lead there ({why})"),
         other if wants_a_certificate(other) => {
             "it asks for a certificate of ours, and does not take what it got: `client_certificate_file`".into()
         }

@@ -74,30 +74,35 @@ pub(super) fn redirect_uris(client: &Client) -> Vec<String> {
 /// RFC 8252 7.3: the server takes any port of this address.
 pub(super) const ANY_PORT: &str = "http://127.0.0.1/callback";
 
+/// Where the browser is to come back to, and the ports that may be tried there; 0 is any.
+pub(crate) fn wanted(client: &Client, port: Option<u16>) -> Result<(url::Url, Vec<u16>), url::ParseError> {
+    let url = url::Url::parse(client.redirect_uri.as_deref().unwrap_or(ANY_PORT))?;
+    let ports = match (port, url.port(), client.redirect_ports.as_slice()) {
+        (Some(port), _, _) | (None, Some(port), []) => vec![port],
+        (None, _, []) => vec![0],
+        (None, _, ports) => ports.to_vec(),
+    };
+    Ok((url, ports))
+}
+
+/// That none of them is free.
+pub(crate) fn taken(ports: &[u16]) -> String {
+    let list: Vec<_> = ports.iter().map(ToString::to_string).collect();
+    format!("{} {} taken", list.join(", "), if list.len() == 1 { "is" } else { "are" })
+}
+
 impl Listener {
     /// Binds the account's redirect URI: any free port, or the first free one of those it names.
     pub(crate) fn bind(account: &str, client: &Client, port: Option<u16>) -> Result<Self> {
-        let configured = client.redirect_uri.as_deref().unwrap_or(ANY_PORT);
-        let url = url::Url::parse(configured)
+        let (url, ports) = wanted(client, port)
             .map_err(|_| fail(Exit::Config, format!("account `{account}`: `redirect_uri` is not a URL")))?;
-        let ports = match (port, url.port(), client.redirect_ports.as_slice()) {
-            (Some(port), _, _) | (None, Some(port), []) => vec![port],
-            (None, _, []) => vec![0],
-            (None, _, ports) => ports.to_vec(),
-        };
-        if let Some(listener) = Self::on(&url, &ports) {
-            return Ok(listener);
-        }
-        let list: Vec<_> = ports.iter().map(ToString::to_string).collect();
-        Err(fail_hint(
-            Exit::Denied,
-            format!(
-                "account `{account}`: no callback port available: {} {} taken",
-                list.join(", "),
-                if list.len() == 1 { "is" } else { "are" }
-            ),
-            format!("end the program that uses it, or `hallpass login {account} --paste`"),
-        ))
+        Self::on(&url, &ports).ok_or_else(|| {
+            fail_hint(
+                Exit::Denied,
+                format!("account `{account}`: no callback port available: {}", taken(&ports)),
+                format!("end the program that uses it, or `hallpass login {account} --paste`"),
+            )
+        })
     }
 
     /// Binds this URI on the first of these ports that is free.

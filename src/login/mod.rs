@@ -32,7 +32,7 @@ use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
 use crate::http::Http;
 use crate::hyperlink;
-use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof, Trouble};
+use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof, Registered, Trouble, Uses};
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::terminal;
@@ -119,7 +119,7 @@ struct Attempt<'a> {
     client: &'a Client,
     wishes: &'a Wishes,
     /// Known from the beginning, or registered on the way.
-    client_id: OnceCell<String>,
+    registered: OnceCell<Registered>,
     http: Arc<Http>,
     server: Option<Server>,
     /// The key that the new session's tokens are bound to.
@@ -145,19 +145,21 @@ impl Asks {
 /// Signs in the way the person asked for, else the account's, else the one that fits where we are.
 pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64) -> Result<SignedIn> {
     let flow = if wishes.flow == Flow::Auto { client.flow } else { wishes.flow };
-    let client_id = client_id(client, wishes.client_id.as_deref()).map(|(id, _)| OnceCell::from(id));
+    let known = |id: String| OnceCell::from(Registered { id, device: true });
+    let registered = client_id(client, wishes.client_id.as_deref()).map(|(id, _)| known(id));
     let mut attempt = Attempt {
         account,
         client,
         wishes,
-        client_id: client_id.unwrap_or_default(),
+        registered: registered.unwrap_or_default(),
         http: Arc::new(Http::new(&client.trust)?),
         server: None,
         dpop: None,
         until: browser::until(client.timeout),
     };
     if flow.is_machine() {
-        attempt.client_id.get_or_init(String::new); // what is shown may be all the server wants; it registers nobody
+        // What is shown may be all the server wants; it registers nobody.
+        attempt.registered.get_or_init(|| Registered { id: String::new(), device: false });
     }
     if flow == Flow::Token {
         return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });
@@ -166,7 +168,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
         let what = || format!("account `{account}`: there are no random bytes for a key");
         attempt.dpop = Some(Arc::new(Dpop::generate().ok_or_else(|| fail(Exit::Store, what()))?));
     }
-    let all = flow == Flow::Device || attempt.client_id.get().is_none();
+    let all = flow == Flow::Device || attempt.registers();
     attempt.server = Some(discovery::server(account, client, &attempt.http, all)?);
     let road = road(client, wishes, attempt.server());
     if !road.how.is_unattended() {
@@ -185,23 +187,32 @@ impl Attempt<'_> {
         self.server.as_ref().expect("discovered before any flow that needs it")
     }
 
-    /// The client: configured, or registered now where the server takes anybody (RFC 7591). `redirect_uri`: where the
-    /// browser will come back to.
-    fn client_id(&self, redirect_uri: Option<&str>) -> Result<&str> {
-        if let Some(id) = self.client_id.get() {
-            return Ok(id);
+    /// Whether the client is made on the way.
+    fn registers(&self) -> bool {
+        self.registered.get().is_none()
+    }
+
+    fn client_id(&self) -> Result<&str> {
+        Ok(&self.client(Uses { redirect_uri: None, device: true })?.id)
+    }
+
+    /// The client: configured, or registered now for these uses where the server takes anybody (RFC 7591).
+    fn client(&self, uses: Uses<'_>) -> Result<&Registered> {
+        if let Some(client) = self.registered.get() {
+            return Ok(client);
         }
         if let Some(endpoint) = &self.server().registration_endpoint {
-            let id = oauth::register(&self.http, endpoint, redirect_uri, &self.client.scope)
+            let made = oauth::register(&self.http, endpoint, uses, &self.client.scope)
                 .map_err(|trouble| self.no_token(trouble))?;
-            return Ok(self.client_id.get_or_init(|| id));
+            return Ok(self.registered.get_or_init(|| made));
         }
-        let flow = if redirect_uri.is_some() { Flow::Browser } else { Flow::Device };
+        let flow = if uses.redirect_uri.is_some() { Flow::Browser } else { Flow::Device };
         Err(no_client(self.account, self.client, flow))
     }
 
-    fn request(&self, redirect_uri: &str) -> Result<AuthorizationRequest> {
-        let client_id = self.client_id(Some(redirect_uri))?;
+    /// The request that a browser is sent with. `device`: its client may be asked to use codes for another device too.
+    fn request(&self, redirect_uri: &str, device: bool) -> Result<AuthorizationRequest> {
+        let client_id = &self.client(Uses { redirect_uri: Some(redirect_uri), device })?.id;
         let request = AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)?;
         match &self.server().push_to {
             Some(endpoint) => request.pushed(&self.grants()?, endpoint).map_err(|trouble| self.no_token(trouble)),
@@ -238,12 +249,12 @@ impl Attempt<'_> {
     }
 
     fn grants(&self) -> Result<Grants<'_>> {
-        grants(&self.http, self.client, self.server(), self.client_id(None)?, self.dpop.as_deref())
+        grants(&self.http, self.client, self.server(), self.client_id()?, self.dpop.as_deref())
     }
 
     fn asks(&self) -> Result<Asks> {
         let (client, server) = (self.client.clone(), self.server().clone());
-        let client_id = self.client_id(None)?.to_owned();
+        let client_id = self.client_id()?.to_owned();
         Ok(Asks { http: Arc::clone(&self.http), client, server, client_id, dpop: self.dpop.clone() })
     }
 
@@ -293,7 +304,7 @@ impl Attempt<'_> {
             token_endpoint: server.token_endpoint.clone(),
             revocation_endpoint: server.revocation_endpoint.clone(),
             userinfo_endpoint: server.userinfo_endpoint.clone(),
-            client_id: self.client_id(None)?.to_owned(),
+            client_id: self.client_id()?.to_owned(),
             configured_client_id: self.client.client_id.clone(),
             serves: self.client.serves.clone(),
             refresh_token: None,

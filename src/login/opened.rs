@@ -36,9 +36,8 @@ const QUESTION: &str = "address or code: ";
 /// Opens the road that was chosen, and beside it those that this terminal allows.
 pub(super) fn open(attempt: &Attempt<'_>, road: &Road) -> Result<Opened> {
     let nothing = Opened { request: None, opening: None, listener: None, prompt: None, device: None, has_key: false };
-    // A client that is registered on the way is one for pages or one for codes, and not both.
-    let registers = attempt.client_id.get().is_none();
-    let together = road.together && can_ask_beside(attempt) && !(registers && road.how == How::Device);
+    let registers = attempt.registers();
+    let together = road.together && can_ask_beside(attempt);
     if road.how == How::Device && !together {
         return Ok(Opened { device: Some(Device::begin(attempt, true)?), ..nothing });
     }
@@ -51,9 +50,15 @@ pub(super) fn open(attempt: &Attempt<'_>, road: &Road) -> Result<Opened> {
         return Err(fail(Exit::Usage, what));
     }
     let redirect_uri = listener.as_ref().map_or_else(|| paste::redirect_uri(attempt), Listener::redirect_uri);
-    let request = attempt.request(&redirect_uri)?;
-    let has_device = attempt.server().device_authorization_endpoint.is_some();
-    let has_device = has_device && together && prompt.is_some() && !registers;
+    let has_device = attempt.server().device_authorization_endpoint.is_some() && together && prompt.is_some();
+    let request = match attempt.request(&redirect_uri, has_device) {
+        // Who registers nobody for pages may register somebody for codes.
+        Err(_) if registers && how == How::Device => {
+            return Ok(Opened { device: Some(Device::begin(attempt, true)?), ..nothing });
+        }
+        request => request?,
+    };
+    let has_device = has_device && attempt.registered.get().is_some_and(|client| client.device);
     let at_once = has_device && how == How::Device;
     let has_key = has_device && !at_once;
     if how == How::Browser {

@@ -53,7 +53,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         token_endpoint: String::new(),
         revocation_endpoint: server.as_ref().and_then(|server| server.revocation_endpoint.clone()),
         userinfo_endpoint: userinfo,
-        client_id: attempt.client_id.get().cloned().unwrap_or_default(),
+        client_id: attempt.registered.get().map(|client| client.id.clone()).unwrap_or_default(),
         configured_client_id: client.client_id.clone(),
         serves: client.serves.clone(),
         refresh_token: None,

@@ -55,10 +55,7 @@ pub(crate) enum Trouble {
 impl Trouble {
     /// The same without the server's words where they quote one of these secrets: words are shown.
     pub(super) fn without<'a>(self, secrets: impl Iterator<Item = &'a str> + Clone) -> Self {
-        let clean = |words: String| match secrets.clone().any(|secret| quotes(&words, secret)) {
-            true => format!("{}, in words that quote a secret", words.split(':').next().unwrap_or_default()),
-            false => words,
-        };
+        let clean = |words| unquoted(words, secrets.clone());
         match self {
             Self::Ended(words) => Self::Ended(clean(words)),
             Self::Refused(words) => Self::Refused(clean(words)),
@@ -66,6 +63,14 @@ impl Trouble {
             Self::Unfit { why, refresh_token } => Self::Unfit { why: clean(why), refresh_token },
             Self::Busy(..) | Self::Lost(_) => self, // nothing of the server's in it
         }
+    }
+}
+
+/// The server's words, and only what comes before them where they quote one of these secrets.
+pub(super) fn unquoted<'a>(words: String, mut secrets: impl Iterator<Item = &'a str>) -> String {
+    match secrets.any(|secret| quotes(&words, secret)) {
+        true => format!("{}, in words that quote a secret", words.split(':').next().unwrap_or_default()),
+        false => words,
     }
 }
 

@@ -80,7 +80,8 @@ impl AuthorizationRequest {
         let pairs: Vec<_> = url.query_pairs().map(|(name, value)| (name.into_owned(), Secret::new(value))).collect();
         let form: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
         let answer = grants.post(push_to, &form).map_err(|why| Trouble::Later(why.why().to_owned()))?;
-        let name = request_uri(&endpoint(push_to), &answer)?;
+        let name = request_uri(&endpoint(push_to), &answer);
+        let name = name.map_err(|trouble| trouble.without(grants.secrets(&form)))?;
         url.query_pairs_mut().clear().append_pair("client_id", grants.client_id).append_pair("request_uri", &name);
         self.url = url.into();
         Ok(self)

@@ -41,6 +41,18 @@ pub(crate) enum Polled {
     Odd(String),
 }
 
+impl Polled {
+    /// The same without the server's words where they quote one of these secrets.
+    pub(super) fn without<'a>(self, secrets: impl Iterator<Item = &'a str>) -> Self {
+        match self {
+            Self::Refused(words) => Self::Refused(answer::unquoted(words, secrets)),
+            Self::Odd(why) => Self::Odd(answer::unquoted(why, secrets)),
+            Self::Silent(why) => Self::Silent(answer::unquoted(why, secrets)),
+            other => other,
+        }
+    }
+}
+
 /// RFC 8628 3.2: where the server names none.
 const INTERVAL: u64 = 5;
 /// Busy polling is refused by servers, and an interval beyond the code's life never ends.
@@ -87,6 +99,10 @@ pub(super) fn read(endpoint: &str, answer: &Answer) -> Result<DeviceCode, Troubl
             Ok(_) => Trouble::Later(format!("{endpoint} answered with a token to the question for a code")),
         });
     };
+    let is_code = body.device_code.is_one_line() && !body.user_code.trim().is_empty();
+    if !is_code || !matches!(answer.status, 200 | 201) {
+        return Err(Trouble::Later(format!("{endpoint} answered with status {} and no code", answer.status)));
+    }
     Ok(DeviceCode {
         device_code: body.device_code,
         user_code: body.user_code,

@@ -24,7 +24,7 @@ pub(crate) use authorization::AuthorizationRequest;
 pub(crate) use device::{DeviceCode, Polled};
 pub(crate) use dpop::Dpop;
 pub(crate) use proof::Proof;
-pub(crate) use register::register;
+pub(crate) use register::{Registered, Uses, register};
 
 /// The token endpoint of one client.
 #[derive(Debug)]
@@ -111,8 +111,13 @@ impl Grants<'_> {
         scope: &[String],
         extra: &[(&str, &str)],
     ) -> Result<DeviceCode, Trouble> {
-        match self.post(endpoint, &with_scope(Vec::new(), &scope.join(" "), extra)) {
-            Ok(answer) => device::read(&crate::http::endpoint(endpoint), &answer),
+        let scope = scope.join(" ");
+        let form = with_scope(Vec::new(), &scope, extra);
+        match self.post(endpoint, &form) {
+            Ok(answer) => {
+                let read = device::read(&crate::http::endpoint(endpoint), &answer);
+                read.map_err(|trouble| trouble.without(self.secrets(&form)))
+            }
             Err(why) => Err(Trouble::Later(why.why().to_owned())),
         }
     }
@@ -127,7 +132,7 @@ impl Grants<'_> {
                     Err(Trouble::Unfit { why, .. }) => Polled::Odd(why),
                     Err(_) => Polled::Odd("it gave a token that is not bound as it should be".to_owned()),
                 },
-                other => other,
+                other => other.without(self.secrets(&form)),
             },
             Err(Unanswered::NotSent(why) | Unanswered::Lost(why)) => Polled::Silent(why),
         }
@@ -145,9 +150,8 @@ impl Grants<'_> {
     fn ask(&self, form: &[(&str, &str)]) -> Result<Grant, Trouble> {
         match self.post(self.token_endpoint, form) {
             Ok(answer) => {
-                let unquoted = |trouble: Trouble| trouble.without(secrets(form).chain(self.proof.secret()));
-                let grant = read(&endpoint(self.token_endpoint), &answer).map_err(unquoted)?;
-                let grant = self.bound(grant)?;
+                let read = read(&endpoint(self.token_endpoint), &answer);
+                let grant = self.bound(read.map_err(|trouble| trouble.without(self.secrets(form)))?)?;
                 Ok(Grant { expires_in: grant.expires_in.or(self.life), ..grant })
             }
             Err(Unanswered::NotSent(why)) => Err(Trouble::Later(why)),
@@ -164,6 +168,14 @@ impl Grants<'_> {
         };
         let why = format!("{} gave {what}", endpoint(self.token_endpoint));
         Err(Trouble::Unfit { why, refresh_token: grant.refresh_token })
+    }
+
+    /// What was sent and is nobody's business: of the form, and of the client's proof.
+    fn secrets<'a>(&'a self, form: &'a [(&str, &'a str)]) -> impl Iterator<Item = &'a str> + Clone {
+        const SECRETS: [&str; 7] =
+            ["code", "code_verifier", "device_code", "refresh_token", "subject_token", "actor_token", "assertion"];
+        let of_form = form.iter().filter(|(name, _)| SECRETS.contains(name)).map(|(_, value)| *value);
+        of_form.chain(self.proof.secret())
     }
 
     /// Once more with the server's nonce, if that is what it wants (RFC 9449 8).
@@ -187,12 +199,6 @@ impl Grants<'_> {
         let dpop = self.dpop.filter(|_| url == self.token_endpoint).and_then(|dpop| dpop.for_server(url));
         self.http.post_with(url, added.authorization.as_ref(), dpop.as_ref(), &form)
     }
-}
-
-/// The members of a form that are nobody's business.
-fn secrets<'a>(form: &'a [(&str, &'a str)]) -> impl Iterator<Item = &'a str> + Clone {
-    const SECRETS: [&str; 6] = ["code", "code_verifier", "refresh_token", "subject_token", "actor_token", "assertion"];
-    form.iter().filter(|(name, _)| SECRETS.contains(name)).map(|(_, value)| *value)
 }
 
 /// A form with what else is asked for.

@@ -34,12 +34,13 @@ pub(crate) enum Proof {
     Assertion(Secret),
 }
 
-/// A key, and for whom its assertions are.
+/// A key, for whom its assertions are, and what type they say they have.
 #[derive(Debug)]
 pub(crate) struct Signer {
     key: Key,
     id: Option<String>,
     audience: String,
+    kind: &'static str,
 }
 
 /// What a proof adds to a request.
@@ -63,11 +64,17 @@ impl Proof {
             Some(Method::Post) => Ok(Self::Post(secret(client)?)),
             Some(Method::PrivateKeyJwt) => {
                 let file = client.machine.key_file.as_ref().ok_or_else(|| lacks("client_assertion_key_file"))?;
-                let to_endpoint = client.machine.to_token_endpoint || issuer.is_empty();
+                // The issuer alone, and a type of its own (draft-ietf-oauth-rfc7523bis-11, 4); a server that still wants
+                // the endpoint is of before that type, too.
+                let (audience, kind) = match client.machine.to_token_endpoint || issuer.is_empty() {
+                    true => (token_endpoint, "JWT"),
+                    false => (issuer, "client-authentication+jwt"),
+                };
                 Ok(Self::Key(Box::new(Signer {
                     key: Key::read("client_assertion_key_file", file)?,
                     id: client.machine.key_id.clone(),
-                    audience: if to_endpoint { token_endpoint } else { issuer }.to_owned(),
+                    audience: audience.to_owned(),
+                    kind,
                 })))
             }
         }
@@ -111,7 +118,7 @@ impl Proof {
 impl Signer {
     /// RFC 7523 3, with a name of its own for each request.
     fn assertion(&self, client_id: &str, now: u64) -> Option<Secret> {
-        let mut header = json!({ "alg": self.key.algorithm(), "typ": "JWT" });
+        let mut header = json!({ "alg": self.key.algorithm(), "typ": self.kind });
         if let Some(id) = &self.id {
             header["kid"] = id.clone().into();
         }

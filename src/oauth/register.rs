@@ -4,35 +4,59 @@
 //! server could have forgotten, and servers that compare the port are content too. The session keeps its client.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Trouble;
 use crate::http::{Http, Unanswered, endpoint as named};
 use crate::shown::printable;
 
-/// The identifier of a new public client. `redirect_uri` is `None` for the device flow.
-pub(crate) fn register(
-    http: &Http,
-    endpoint: &str,
-    redirect_uri: Option<&str>,
-    scope: &[String],
-) -> Result<String, Trouble> {
-    let mut wish = json!({ "client_name": "hallpass", "token_endpoint_auth_method": "none" });
-    match redirect_uri {
-        Some(uri) => {
-            wish["redirect_uris"] = json!([uri]);
-            wish["response_types"] = json!(["code"]);
-            wish["grant_types"] = json!(["authorization_code", "refresh_token"]);
-        }
-        None => wish["grant_types"] = json!(["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]),
+const CODE: &str = "authorization_code";
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// What a new public client is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uses<'a> {
+    /// Where the browser comes back to; `None`: codes for another device alone.
+    pub(crate) redirect_uri: Option<&'a str>,
+    /// Codes for another device.
+    pub(crate) device: bool,
+}
+
+/// A client, known from the beginning or as a server made it.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub(crate) id: String,
+    /// Whether it may use codes for another device, as far as anybody knows.
+    pub(crate) device: bool,
+}
+
+/// A new public client, for less where the server does not take all of it.
+pub(crate) fn register(http: &Http, endpoint: &str, uses: Uses<'_>, scope: &[String]) -> Result<Registered, Trouble> {
+    let ask = |uses: Uses<'_>| {
+        http.json("POST", endpoint, None, &[], Some(&wish(uses, scope))).map_err(|why| match why {
+            Unanswered::NotSent(why) | Unanswered::Lost(why) => Trouble::Later(why),
+        })
+    };
+    let mut answer = ask(uses)?;
+    let both = uses.device && uses.redirect_uri.is_some();
+    if both && (400..500).contains(&answer.status) {
+        answer = ask(Uses { device: false, ..uses })?;
+    }
+    read(&named(endpoint), answer.status, &answer.body, uses)
+}
+
+fn wish(uses: Uses<'_>, scope: &[String]) -> Value {
+    let grants = [uses.redirect_uri.map(|_| CODE), Some("refresh_token"), uses.device.then_some(DEVICE_CODE)];
+    let grants: Vec<_> = grants.into_iter().flatten().collect();
+    let mut wish = json!({ "client_name": "hallpass", "token_endpoint_auth_method": "none", "grant_types": grants });
+    if let Some(uri) = uses.redirect_uri {
+        wish["redirect_uris"] = json!([uri]);
+        wish["response_types"] = json!(["code"]);
     }
     if !scope.is_empty() {
         wish["scope"] = scope.join(" ").into();
     }
-    let answer = http.json("POST", endpoint, None, &[], Some(&wish)).map_err(|why| match why {
-        Unanswered::NotSent(why) | Unanswered::Lost(why) => Trouble::Later(why),
-    })?;
-    read(&named(endpoint), answer.status, &answer.body, redirect_uri)
+    wish
 }
 
 #[derive(Deserialize, Default)]
@@ -46,8 +70,11 @@ struct Body {
 }
 
 /// What the server made of the wish counts (RFC 7591 3.2.1): a client that cannot work is refused before a page opens.
-fn read(endpoint: &str, status: u16, body: &[u8], redirect_uri: Option<&str>) -> Result<String, Trouble> {
+fn read(endpoint: &str, status: u16, body: &[u8], uses: Uses<'_>) -> Result<Registered, Trouble> {
     let body: Body = serde_json::from_slice(body).unwrap_or_default();
+    let may = |grant: &str| body.grant_types.as_ref().is_none_or(|made| made.iter().any(|made| made == grant));
+    let needed = if uses.redirect_uri.is_some() { CODE } else { DEVICE_CODE };
+    let device = uses.device && may(DEVICE_CODE);
     match body {
         Body { error: Some(error), error_description, .. } if (400..500).contains(&status) => {
             let words = [Some(error), error_description].into_iter().flatten().map(|words| printable(&words));
@@ -59,19 +86,17 @@ fn read(endpoint: &str, status: u16, body: &[u8], redirect_uri: Option<&str>) ->
             Err(Trouble::Refused(format!("{endpoint} {what}")))
         }
         Body { redirect_uris: Some(made), .. }
-            if redirect_uri.is_some_and(|wish| !made.iter().any(|uri| is_same(uri, wish))) =>
+            if uses.redirect_uri.is_some_and(|wish| !made.iter().any(|uri| is_same(uri, wish))) =>
         {
             Err(Trouble::Refused(format!(
                 "{endpoint} registered a client with another redirect URI; register one by hand"
             )))
         }
-        Body { grant_types: Some(made), .. }
-            if redirect_uri.is_some() && !made.iter().any(|grant| grant == "authorization_code") =>
-        {
-            let what = "registered a client that may not use authorization_code; register one by hand";
+        Body { grant_types: Some(made), .. } if !made.iter().any(|grant| grant == needed) => {
+            let what = format!("registered a client that may not use {needed}; register one by hand");
             Err(Trouble::Refused(format!("{endpoint} {what}")))
         }
-        Body { client_id: Some(id), .. } if matches!(status, 200 | 201) && is_id(&id) => Ok(id),
+        Body { client_id: Some(id), .. } if matches!(status, 200 | 201) && is_id(&id) => Ok(Registered { id, device }),
         _ => Err(Trouble::Later(format!("{endpoint} answered with status {status} and no client"))),
     }
 }
@@ -93,11 +118,12 @@ fn is_id(id: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{Uses, read};
 
     #[test]
     fn answers() {
-        let id = |status, body: &str| read("h", status, body.as_bytes(), None).ok();
+        let uses = Uses { redirect_uri: None, device: true };
+        let id = |status, body: &str| Some(read("h", status, body.as_bytes(), uses).ok()?.id);
         assert_eq!(id(201, r#"{"client_id":"c1"}"#).as_deref(), Some("c1"));
         assert_eq!(id(201, r#"{"client_id":"c1","client_secret":"s"}"#).as_deref(), Some("c1"));
         let none = r#"{"client_id":"c1","client_secret":"s","token_endpoint_auth_method":"none"}"#;

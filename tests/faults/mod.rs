@@ -15,6 +15,8 @@ mod kills;
 #[cfg(target_os = "linux")]
 mod limits;
 mod network;
+#[cfg(target_os = "linux")]
+mod portals;
 mod server;
 mod signals;
 pub mod table;
@@ -90,7 +92,7 @@ fn free(world: &World) {
 }
 
 /// The ten seconds of a replay and the pause that a server asked for are over.
-fn later(world: &World) {
+pub fn later(world: &World) {
     age_intent(world, 3_600);
     let setback = world.data("work.setback");
     if let Ok(text) = fs::read_to_string(&setback) {

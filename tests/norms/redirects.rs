@@ -5,7 +5,7 @@ use std::thread;
 
 use super::{answering, waiting};
 use crate::answers::At;
-use crate::callback::{approve, get, listener, redirect_uri};
+use crate::callback::{approve, get, listener, redirect_uri, request};
 use crate::forms::{field, query};
 use crate::idp::Idp;
 use crate::runs::skip;
@@ -99,6 +99,41 @@ fn both_families_work() {
         let sent = redirect_uri(&world.opened()[0]);
         assert!(sent.starts_with(&format!("http://{host}:")) && sent.ends_with("/callback"), "{sent}");
     }
+}
+
+/// N48: whichever family `localhost` is to the browser, and on no port that anybody else has of either.
+#[test]
+fn localhost_is_both_families_and_shared_with_nobody() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        return skip("[::1] is not here");
+    }
+    let idp = Idp::start();
+    for family in ["127.0.0.1", "[::1]"] {
+        let world = World::new(&idp);
+        // The first of the list is free on the other side only.
+        let (taken, free) = (TcpListener::bind(format!("{family}:0")).unwrap(), TcpListener::bind("[::1]:0").unwrap());
+        let port = |socket: &TcpListener| socket.local_addr().unwrap().port();
+        let ports = [port(&taken), port(&free)];
+        drop(free);
+        world.add(&format!("redirect_uri = \"http://localhost/callback\"\nredirect_ports = {ports:?}"));
+        let (login, url) = waiting(&world);
+        let (sent, callback) = (redirect_uri(&url), approve(&url));
+        assert_eq!(sent, format!("http://localhost:{}/callback", ports[1]));
+        let (name, address) = (format!("localhost:{}", ports[1]), format!("{family}:{}", ports[1]));
+        let callback = callback.replace(&name, &address);
+        assert_eq!(request(&callback, "GET", Some(&address)).status, 421, "it was asked for by another name");
+        assert_eq!(request(&callback, "GET", Some(&name)).status, 200, "{family}");
+        login.end().expect(0);
+    }
+    // A port that is part of the URI is the only one.
+    let world = World::new(&idp);
+    let taken = TcpListener::bind("[::1]:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    world.add(&format!("redirect_uri = \"http://localhost:{port}/callback\""));
+    world.with_person(&["login", "work"]).refused(&[5], &["work", &port.to_string(), "--paste"]);
+    drop(taken);
+    world.sign_in();
+    assert_eq!(redirect_uri(&world.opened()[0]), format!("http://localhost:{port}/callback"));
 }
 
 /// N35, N50: two accounts may have a redirect URI of their own each; the answer for one is none for the other.
