@@ -36,12 +36,12 @@ default = "plain"
 [account.plain]
 flow = "token"
 store = "file"
-serves = ["https://plain.example.com"]
+serves = ["https://plain.example"]
 
 [account.sealed]
 flow = "token"
 store = "keychain"
-serves = ["https://sealed.example.com"]
+serves = ["https://sealed.example"]
 TOML
     chmod 0600 "$XDG_CONFIG_HOME/hallpass/config.toml"
     kinds=(plain)
@@ -65,7 +65,7 @@ as_after_a_restart() {
 
 # The calls of the doors, as lines for `spawn`: NAME, the file on stdin, variables and words, with tabs between them.
 doors() { # KIND
-    local place=https://$1.example.com host=$1.example.com
+    local place=https://$1.example host=$1.example
     local cluster="{\"server\":\"$place\"}"
     printf 'protocol=https\nhost=%s\n\n' "$host" >"$scratch/git.$1"
     printf 'protocol=https\nhost=%s\nusername=oauth2\npassword=%s\n\n' "$host" "$token" >"$scratch/git-store.$1"
