@@ -46,19 +46,18 @@ const often = (piece) => piece.by.replaceAll('-', '').length;
 const touched = pieces.filter((piece) => piece.by)
     .sort((one, other) => often(other) - often(one) || (one.by < other.by ? 1 : one.by > other.by ? -1 : one.place - other.place));
 
+// What is only read goes beside the program's head, which is read at every start; what changes, to the seam of what is filled
+// and what is empty. The C library asks the system where its clock is, which does not happen under valgrind.
+const among = (kind) => touched.filter(({ section }) => kind.test(section)).map(named);
+const parts = [
+    ['.rodata', 'AFTER .rela.dyn', among(/^\.rodata/), '*libc.a:clock_gettime.lo(.rodata .rodata.*)', '*libc.a:vdso.lo(.rodata .rodata.*)'],
+    ['.text', 'BEFORE .text', among(/^\.text/), '*libc.a:strcmp.lo(.text.*)'],
+    ['.data', 'AFTER .data', among(/^\.data(?!\.rel\.ro)/)],
+    ['.bss', 'BEFORE .bss', among(/^(\.bss|COMMON)/)],
+];
 console.log('/* What a hit touches, side by side. Written by integrations/speed/order. */');
-// The C library asks the system where its clock is, which does not happen under valgrind.
-const unseen = ['*libc.a:strcmp.lo(.text.*)', '*libc.a:clock_gettime.lo(.rodata .rodata.*)', '*libc.a:vdso.lo(.rodata .rodata.*)'];
-const folded = (section) => touched.filter((piece) => piece.section.startsWith(section)).map(named);
-const listed = {
-    '.text': [...folded('.text'), unseen[0]],
-    '.rodata': [...folded('.rodata'), ...unseen.slice(1)],
-    '.data': touched.filter((piece) => /^\.data(?!\.rel\.ro)/.test(piece.section)).map(named),
-    '.bss': touched.filter((piece) => /^(\.bss|COMMON)/.test(piece.section)).map(named),
-};
-// What is only read goes beside the program's head, which is read at every start; what changes, beside the end of what does.
-for (const [section, where] of [['.rodata', 'AFTER .rela.dyn'], ['.text', 'BEFORE .text'], ['.data', 'AFTER .data'], ['.bss', 'BEFORE .bss']]) {
+for (const [section, where, ...names] of parts) {
     console.log(`SECTIONS\n{\n  ${section}.hit :\n  {`);
-    for (const name of new Set(listed[section])) console.log(`    ${name}`);
+    for (const name of new Set(names.flat())) console.log(`    ${name}`);
     console.log(`  }\n}\nINSERT ${where};`);
 }
