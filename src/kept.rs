@@ -34,7 +34,7 @@ pub(crate) struct Record {
     pub(crate) entries: Vec<Entry>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) path: Option<String>,
     pub(crate) username: Option<String>,
@@ -120,26 +120,6 @@ fn store(
     if kept.ephemeral || over {
         return Ok(Some("it is not meant to be, or has expired"));
     }
-    const ALWAYS: &str =
-        "there is no keychain to seal it with; `keep = \"always\"` in the configuration keeps it in a file";
-    let keep = config::load(paths)?.keep;
-    if keep == Keep::Never {
-        return Ok(Some("the configuration says `keep = \"never\"`"));
-    }
-    if keep == Keep::Sealed && (is_ci() || !place.may_carry_a_token()) {
-        return Ok(Some("not in CI, and not for http:// off this machine"));
-    }
-    let wish = match set("HALLPASS_STORE").as_deref() {
-        Some("file") => StoreWish::File,
-        _ => StoreWish::Auto,
-    };
-    if keep == Keep::Sealed && wish == StoreWish::File {
-        return Ok(Some(ALWAYS));
-    }
-    let shelf = Shelf::for_kept(drawer.data, drawer.name, wish)?;
-    if keep == Keep::Sealed && shelf.kind() == Kind::Plain {
-        return Ok(Some(ALWAYS));
-    }
     let entry = Entry {
         path: place.path.clone(),
         username: request.username.clone(),
@@ -149,12 +129,44 @@ fn store(
         expires_at: kept.expires_at,
         refresh_token: kept.refresh_token.clone(),
     };
+    let wish = match set("HALLPASS_STORE").as_deref() {
+        Some("file") => StoreWish::File,
+        _ => StoreWish::Auto,
+    };
+    if is_kept(drawer, &entry, wish) {
+        return Ok(None);
+    }
+    const ALWAYS: &str =
+        "there is no keychain to seal it with; `keep = \"always\"` in the configuration keeps it in a file";
+    let keep = config::load(paths)?.keep;
+    if keep == Keep::Never {
+        return Ok(Some("the configuration says `keep = \"never\"`"));
+    }
+    if keep == Keep::Sealed && (is_ci() || !place.may_carry_a_token()) {
+        return Ok(Some("not in CI, and not for http:// off this machine"));
+    }
+    if keep == Keep::Sealed && wish == StoreWish::File {
+        return Ok(Some(ALWAYS));
+    }
+    let shelf = Shelf::for_kept(drawer.data, drawer.name, wish)?;
+    if keep == Keep::Sealed && shelf.kind() == Kind::Plain {
+        return Ok(Some(ALWAYS));
+    }
     change(drawer, Some(shelf), |record| {
         record.entries.retain(|old| (&old.path, &old.username) != (&entry.path, &entry.username));
         record.entries.insert(0, entry);
         record.entries.truncate(MAX_ENTRIES);
     })?;
     Ok(None)
+}
+
+/// Whether it is there already, as the newest and where it would be put: git brings what it was given back after each
+/// command, and then neither the configuration nor the disk need be waited for.
+fn is_kept(drawer: Drawer<'_>, entry: &Entry, wish: StoreWish) -> bool {
+    let Ok(Some(stored)) = load(drawer) else { return false };
+    let as_now =
+        || Shelf::for_kept(drawer.data, drawer.name, wish).is_ok_and(|shelf| shelf.kind() == stored.shelf.kind());
+    stored.value.entries.first() == Some(entry) && as_now()
 }
 
 /// Changes the record of a place under its lock; without a shelf only one that is there.
@@ -175,6 +187,7 @@ pub(crate) fn change(drawer: Drawer<'_>, shelf: Option<Shelf>, change: impl FnOn
     };
     change(&mut record);
     let mark = store::beside(data, name, "sealed");
+    let shelf = if mark.try_exists().is_ok_and(|was_sealed| !was_sealed) { shelf.alone() } else { shelf };
     if record.entries.is_empty() {
         store::remove(data, name, Some(&shelf.kind()))?;
         let _ = std::fs::remove_file(&mark); // a mark without a record costs a look, no more

@@ -1,6 +1,7 @@
 //! A hit: no lock, no socket, no thread, one process; it answers while others hold both locks.
 
 use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 use crate::idp::Idp;
 use crate::runs::{Done, done, has};
@@ -86,4 +87,62 @@ fn a_hit_answers_while_another_holds_both_locks() {
     world.shift(3000);
     assert_eq!(world.start(&["get"]).end_within(10).expect(0).out.trim_end(), token);
     assert_eq!(idp.count("refresh_token"), 0);
+}
+
+/// A world that keeps what tools bring, its configuration older than any tick of a clock.
+fn keeping(idp: &Idp) -> World {
+    let world = World::new(idp);
+    world.config(&format!("keep = \"always\"\n{}", world.config_text()));
+    let settled = SystemTime::now() - Duration::from_secs(60);
+    File::options().write(true).open(world.config_file()).unwrap().set_modified(settled).unwrap();
+    world.sign_in();
+    world.ask(&["git", "get"], GIT).expect(0);
+    world
+}
+
+const ASKED: &str = "protocol=https\nhost=kept.example.com\n";
+
+fn brought(password: &str) -> String {
+    format!("{ASKED}username=alice\npassword={password}\n\n")
+}
+
+/// Beside a hundred thousand others a listing takes a quarter of a second.
+#[test]
+fn no_folder_is_listed_for_what_is_kept_or_refreshed() {
+    let idp = Idp::start();
+    let world = keeping(&idp);
+    let steps = [
+        (["git", "store"], brought("one")),
+        (["git", "get"], format!("{ASKED}\n")),
+        (["git", "store"], brought("one")),
+        (["git", "store"], brought("two")),
+        (["git", "get"], GIT.to_owned()),
+        (["refresh", "work"], String::new()),
+    ];
+    for (args, stdin) in steps {
+        let Some((_, log)) = traced(&world, &args, &stdin) else { return };
+        assert_eq!(calls(&log, &["getdents", "getdents64"]), NOTHING, "{args:?} {stdin:?}");
+    }
+    let kept = world.ask(&["git", "get"], format!("{ASKED}\n")).expect(0);
+    assert!(kept.out.contains("password=two\n"), "{kept:?}");
+    assert_eq!(idp.count("refresh_token"), 1);
+}
+
+/// git brings back what it was given, after each command.
+#[test]
+fn a_kept_password_that_comes_back_is_only_looked_at() {
+    let idp = Idp::start();
+    let world = keeping(&idp);
+    world.ask(&["git", "store"], brought("one")).expect(0);
+    let Some((done, log)) = traced(&world, &["git", "store"], &brought("one")) else { return };
+    done.silent();
+    assert_eq!(calls(&log, &["flock", "fsync", "rename", "unlink", "ftruncate", "write"]), NOTHING);
+    let opened = calls(&log, &["open", "openat"]);
+    assert!(!opened.iter().any(|call| call.contains("config.toml")), "{opened:?}");
+    // An older one that comes back is the newest again.
+    let of_bob = format!("{ASKED}username=bob\npassword=three\n\n");
+    world.ask(&["git", "store"], of_bob).silent();
+    world.ask(&["git", "store"], brought("one")).silent();
+    let kept = world.ask(&["git", "get"], format!("{ASKED}\n")).expect(0);
+    assert!(kept.out.contains("username=alice\npassword=one\n"), "{kept:?}");
 }

@@ -1,6 +1,6 @@
 // An authorization server for the checks: npm `oidc-provider` on 127.0.0.1, with a person who always says yes.
 //
-//   node authorization-server.mjs --modules DIR [--access-token-ttl 3600] [--token-delay 0] [--pages]
+//   node authorization-server.mjs --modules DIR [--access-token-ttl 3600] [--access-token-length 43] [--token-delay 0] [--pages]
 //       [--machine-keys FILE --trusted-issuer URL]
 //
 // With `--pages` it asks on the package's own pages, for a browser with somebody in front of it.
@@ -22,6 +22,7 @@ const { values: args } = parseArgs({
   options: {
     modules: { type: 'string' },
     'access-token-ttl': { type: 'string', default: '3600' },
+    'access-token-length': { type: 'string', default: '43' },
     'token-delay': { type: 'string', default: '0' },
     pages: { type: 'boolean', default: false },
     'machine-keys': { type: 'string' },
@@ -70,6 +71,14 @@ function configuration() {
         grant_types: ['authorization_code'],
         response_types: ['code'],
       },
+      {
+        client_id: 'oidc-agent', // signs in by itself, and can authenticate with a secret only
+        client_secret: 'oidc-agent-secret',
+        application_type: 'native',
+        redirect_uris: ['http://localhost'],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+      },
       { client_id: 'rs', client_secret: 'rs-secret', redirect_uris: [], grant_types: [], response_types: [] }, // introspects
       ...(args['machine-keys'] ? machineClients(args['machine-keys']) : []),
     ],
@@ -84,6 +93,8 @@ function configuration() {
       // Whoever comes with a proof needs a nonce in it.
       ...(args['machine-keys'] && { dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true } }),
     },
+    // Six bits to a character.
+    formats: { bitsOfOpaqueRandomness: (_ctx, { kind }) => (kind === 'AccessToken' ? Number(args['access-token-length']) : 43) * 6 },
     extraTokenClaims: (ctx) => ctx.names,
     ...(args['machine-keys'] && { scopes: ['openid', 'offline_access', 'read', 'write'] }),
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id, name: 'Alice', email: 'alice@example.com' }) }),

@@ -45,6 +45,8 @@ pub(crate) struct Shelf {
     data: PathBuf,
     name: String,
     key: Option<DataKey>,
+    /// There is no sealed record of that name beside an unsealed one; else the folder is searched for it.
+    alone: bool,
 }
 
 /// Reads a record. `sealed` is what the routes know: then a plain record is not believed.
@@ -75,7 +77,7 @@ pub(crate) fn load<T: DeserializeOwned>(
     // All of it at once: string by string takes longer.
     let text = std::str::from_utf8(&body).map_err(|why| odd(why.valid_up_to()))?;
     let value = serde_json::from_str(text).map_err(|why| odd(why.column()))?;
-    Ok(Some(Stored { value, shelf: Shelf { data: data.to_owned(), name: name.to_owned(), key } }))
+    Ok(Some(Stored { value, shelf: Shelf { data: data.to_owned(), name: name.to_owned(), key, alone: true } }))
 }
 
 impl Shelf {
@@ -93,14 +95,19 @@ impl Shelf {
             }
         }
         let key = unlock::for_new(data, wish, &sealed_names(data)?)?;
-        Ok(Self { data: data.to_owned(), name: name.to_owned(), key })
+        Ok(Self { data: data.to_owned(), name: name.to_owned(), key, alone: false })
     }
 
     /// Where a password that a tool brought is to stand; sealed if that needs nobody's patience.
     pub(crate) fn for_kept(data: &Path, name: &str, wish: StoreWish) -> Result<Self> {
         make_folder(data)?;
         let key = if wish == StoreWish::File { None } else { unlock::at_hand(data) };
-        Ok(Self { data: data.to_owned(), name: name.to_owned(), key })
+        Ok(Self { data: data.to_owned(), name: name.to_owned(), key, alone: false })
+    }
+
+    /// The caller knows that no sealed record is left behind.
+    pub(crate) fn alone(self) -> Self {
+        Self { alone: true, ..self }
     }
 
     /// Holds the key fast until the record is written.
@@ -212,7 +219,7 @@ impl Writer<'_> {
         let _ = file::write_small(&shelf.seen_file(), generation_of(&body).to_string().as_bytes());
         if shelf.key.is_some() {
             file::remove(&shelf.data.join(&shelf.name))?;
-        } else {
+        } else if !shelf.alone {
             for other in records(&shelf.data)?.into_iter().filter(|found| found.name == shelf.name && found.sealed) {
                 file::remove(&shelf.data.join(other.file))?;
             }
