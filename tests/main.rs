@@ -76,6 +76,8 @@ mod kubectl;
 #[cfg(unix)]
 mod listener;
 #[cfg(unix)]
+mod log;
+#[cfg(unix)]
 mod login;
 #[cfg(unix)]
 mod logout;
