@@ -65,6 +65,21 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// An answer without headers, for the tests of those who read bodies.
+    #[cfg(test)]
+    pub(crate) fn of(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            body: body.as_bytes().to_vec().into(),
+            location: None,
+            challenge: None,
+            asked_at: 1_000,
+            servers_time: None,
+            retry_after: None,
+            dpop_nonce: None,
+        }
+    }
+
     /// The token is good, and has no scope for what was asked (RFC 6750 3.1). Some say so in the body alone.
     pub(crate) fn lacks_scope(&self) -> bool {
         const WORD: &str = "insufficient_scope";
