@@ -16,6 +16,7 @@ use crate::discovery;
 use crate::failure;
 use crate::flow::Flow;
 use crate::http::Http;
+use crate::log;
 use crate::login::listener::{self, Listener};
 use crate::opener;
 use crate::paths::Paths;
@@ -45,6 +46,7 @@ pub(crate) fn examine(paths: &Paths, named: Option<&str>, tenant: Option<&str>) 
     };
     findings.push(fine(format!("configuration `{}`", paths.config.display())));
     findings.push(fine(place()));
+    findings.extend(noted());
     findings.extend(modes(paths));
     findings.push(match store::keychain_words(&paths.data) {
         Ok(words) => fine(words),
@@ -124,6 +126,19 @@ fn place() -> String {
         },
     };
     format!("this is {}, {terminal}; {page}", whereabouts::here().words())
+}
+
+/// Whether the log that somebody wants can be written.
+fn noted() -> Option<Finding> {
+    let (path, opened) = log::place()?;
+    let what = format!("HALLPASS_LOG: each step is noted in `{}`", path.display());
+    Some(match opened {
+        Ok(()) => fine(what),
+        Err(why) => {
+            let hint = "name another file there, by its whole path";
+            trouble(what, Failure::new(Exit::Store, format!("it cannot be written: {why}")).hint(hint))
+        }
+    })
 }
 
 /// Whether the account's own browser is there.

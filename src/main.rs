@@ -40,6 +40,7 @@ mod http;
 mod hyperlink;
 mod kept;
 mod lock;
+mod log;
 mod login;
 mod logout;
 mod need;

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::log;
 use crate::whereabouts::{Whereabouts, has_display, here};
 
 /// A launcher and its arguments, the URL among them as one argument.
@@ -56,6 +57,7 @@ pub(crate) fn is_here(name: &str) -> bool {
 
 /// Starts a launcher, detached from everything of the caller's.
 pub(crate) fn start(launch: &Launch) -> std::io::Result<Child> {
+    log::note(|| format!("starts `{}`", launch[0].to_string_lossy()));
     // On Linux the very file that runs, even if an update has replaced it since.
     let us = if cfg!(target_os = "linux") { PathBuf::from("/proc/self/exe") } else { std::env::current_exe()? };
     let mut command = if cfg!(unix) {

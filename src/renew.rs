@@ -19,6 +19,7 @@ use crate::config;
 use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
 use crate::lock::{self, Lock, Waited};
+use crate::log;
 use crate::login::Wishes;
 use crate::need::{Need, YOUNG, no_such_token};
 use crate::paths::Paths;
@@ -49,6 +50,7 @@ pub(crate) struct Renewal<'a> {
 impl Renewal<'_> {
     /// A session that meets the need: refreshed, or signed in for where a person may be asked.
     pub(crate) fn renew(self, need: &Need, no_prompt: Option<&'static str>) -> Result<Session> {
+        log::note(|| format!("{}: account `{}` needs another token", self.command, self.rule.account.name));
         let began = SystemTime::now();
         let stored = self.load(self.rule.sealed)?.map(|stored| stored.value);
         let seen = stored.as_ref().map(|session| session.generation);

@@ -14,6 +14,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 use zeroize::Zeroizing;
 
 use crate::failure::{fail, fail_hint};
+use crate::log;
 use crate::signals::Held;
 
 /// The longest answer that is read.
@@ -21,6 +22,7 @@ const MAX_ANSWER: usize = 64 << 10;
 
 /// Says something. A stderr that is closed is no reason to fail.
 pub(crate) fn say(words: &str) {
+    log::note(|| words.to_owned());
     let _ = writeln!(std::io::stderr(), "hallpass: {words}");
 }
 
@@ -40,6 +42,7 @@ pub(crate) fn show(text: &str) {
 
 /// Says what went wrong and what to do next.
 pub(crate) fn explain(failure: &Failure) {
+    log::note(|| format!("error: {}", failure.what));
     let _ = std::io::stderr().write_all(explanation(failure).as_bytes()); // in one piece: other processes write there too
 }
 

@@ -150,19 +150,6 @@ mod tests {
     use super::{LONGEST, Trouble, read};
     use crate::http::Answer;
 
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
-            status,
-            body: body.as_bytes().to_vec().into(),
-            location: None,
-            challenge: None,
-            asked_at: 1_000,
-            servers_time: None,
-            retry_after: None,
-            dpop_nonce: None,
-        }
-    }
-
     #[test]
     fn logins() {
         for (auth, expires_at) in [
@@ -172,7 +159,7 @@ mod tests {
             (r#""lease_duration":18446744073709551615"#, Some(1_000 + LONGEST)),
         ] {
             let body = format!(r#"{{"request_id":"x","auth":{{"client_token":"hvs.1",{auth}}},"warnings":null}}"#);
-            let bought = read(&answer(200, &body)).expect(auth);
+            let bought = read(&Answer::of(200, &body)).expect(auth);
             assert_eq!((bought.secret.expose(), bought.expires_at), ("hvs.1", expires_at), "{auth}");
         }
     }
@@ -192,16 +179,16 @@ mod tests {
             r#"{"auth":{"client_token":"canary","lease_duration":-1}}"#,
             &"{\"auth\":".repeat(100_000),
         ] {
-            let Err(Trouble::Later(words)) = read(&answer(200, body)) else { panic!("{body:.60}") };
+            let Err(Trouble::Later(words)) = read(&Answer::of(200, body)) else { panic!("{body:.60}") };
             assert!(!words.contains("canary") && !words.contains("ary"), "{words}");
         }
         for status in [204, 307, 429, 473, 500, 503] {
-            assert!(matches!(read(&answer(status, "{}")), Err(Trouble::Later(_))), "{status}");
+            assert!(matches!(read(&Answer::of(status, "{}")), Err(Trouble::Later(_))), "{status}");
         }
         for status in [400, 401, 403, 404] {
-            assert!(matches!(read(&answer(status, "<html>")), Err(Trouble::Refused(_, None))), "{status}");
+            assert!(matches!(read(&Answer::of(status, "<html>")), Err(Trouble::Refused(_, None))), "{status}");
         }
-        let Err(Trouble::Refused(400, Some(words))) = read(&answer(400, r#"{"errors":["role","more"]}"#)) else {
+        let Err(Trouble::Refused(400, Some(words))) = read(&Answer::of(400, r#"{"errors":["role","more"]}"#)) else {
             panic!()
         };
         assert_eq!(words, "role");

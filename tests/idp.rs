@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tiny_http::{Header, Request, Response, Server};
 
-use crate::answers::{Answer, At, Book, Call, Fault};
+use crate::answers::{Answer, At, Call, Fault};
+use crate::book::Book;
 use crate::device_grants::{self, Device, Poll};
 use crate::forms::{as_form, field, parse, query};
 use crate::grants::{Grants, State};

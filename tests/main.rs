@@ -22,6 +22,10 @@ mod autocom_roads;
 #[cfg(unix)]
 mod autocom_server;
 #[cfg(unix)]
+mod book;
+#[cfg(unix)]
+mod bought;
+#[cfg(unix)]
 mod callback;
 #[cfg(target_os = "linux")]
 mod company;
@@ -75,6 +79,8 @@ mod keychains;
 mod kubectl;
 #[cfg(unix)]
 mod listener;
+#[cfg(unix)]
+mod log;
 #[cfg(unix)]
 mod login;
 #[cfg(unix)]

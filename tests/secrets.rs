@@ -83,6 +83,8 @@ fn nothing_said_at_any_volume_holds_a_secret() {
             assert!(!canaries.iter().any(|canary| text.contains(canary)), "a secret in {}", path.display());
         }
     }
+    let log = fs::read_to_string(world.path("home/.state/hallpass/log")).unwrap();
+    assert!(log.contains("/token: 500 in "), "there was something to be said: {log}");
     let arguments = fs::read_to_string(world.path("browser/argv")).unwrap();
     assert!(!canaries.iter().any(|canary| arguments.contains(canary)), "a secret in the browser's arguments");
     let kept: Vec<_> =

@@ -111,68 +111,48 @@ fn a_name_is_there_as_long_as_a_tool_needs_it() {
 
 #[test]
 fn what_somebody_has_chosen_stays() {
+    const RCLONE: &str = ".config/rclone/rclone.conf";
+    const CLAUDE: &str = ".claude/settings.json";
+    const CRATES: &str = "[registries.corp]\nindex = \"sparse+https://crates.example.com/\"\n";
+    const DAV: &str = "[files]\ntype = webdav\nurl = https://dav.example.com\n";
+    const MAIL: &str = "account work\nhost mail.example.com\n";
+    const IMAP: &str = "IMAPAccount work\nHost mail.example.com\nSSLType IMAPS\n";
+    const MODELS: &str = "[model_providers.corp]\nbase_url = \"https://models.example.com/v1\"\n";
     let world = world();
-    for (tool, file, text, words) in [
+    for (tool, file, text, more, words) in [
         (
             "cargo",
             ".cargo/config.toml",
-            "[registries.corp]\nindex = \"sparse+https://crates.example.com/\"\ncredential-provider = \"cargo:token\"\n",
+            CRATES,
+            "credential-provider = \"cargo:token\"\n",
             "registries.corp.credential-provider",
         ),
         (
             "cargo",
             ".cargo/config.toml",
-            "[registries.corp]\nindex = \"sparse+https://other.example.com/\"\n",
+            "[registries.corp]\n",
+            "index = \"sparse+https://other.example.com/\"\n",
             "no registry",
         ),
-        ("aws", ".aws/config", "[profile work]\ncredential_process = /opt/other\n", "credential_process"),
-        ("aws", ".aws/config", "[profile work]\nsso_session = corp\n", "sso_session"),
-        ("pip", ".config/pip/pip.conf", "[global]\nkeyring_provider = import\n", "keyring-provider"),
-        ("uv", ".config/uv/uv.toml", "keyring-provider = \"disabled\"\n", "keyring-provider"),
-        (
-            "rclone",
-            ".config/rclone/rclone.conf",
-            "[files]\ntype = webdav\nurl = https://dav.example.com\npass = x\n",
-            "`pass`",
-        ),
-        (
-            "rclone",
-            ".config/rclone/rclone.conf",
-            "[files]\ntype = webdav\nurl = https://dav.example.com\nbearer_token_command = pass x\n",
-            "bearer_token_command",
-        ),
-        (
-            "rclone",
-            ".config/rclone/rclone.conf",
-            "# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nAAAA\n",
-            "encrypted",
-        ),
-        (
-            "msmtp",
-            ".msmtprc",
-            "account work\nhost mail.example.com\nport 587\npasswordeval \"pass x\"\n",
-            "passwordeval",
-        ),
-        ("msmtp", ".msmtprc", "account work\nhost mail.example.com\n", "smtp://HOST:PORT"),
-        (
-            "mbsync",
-            ".mbsyncrc",
-            "IMAPAccount work\nHost mail.example.com\nSSLType IMAPS\nAuthMechs PLAIN\n",
-            "AuthMechs PLAIN",
-        ),
-        ("claude", ".claude/settings.json", "{\"apiKeyHelper\": \"pass x\"}", "apiKeyHelper"),
-        ("claude", ".claude/settings.json", "{\"model\": // mine\n\"x\"}", "JSON"),
-        (
-            "codex",
-            ".codex/config.toml",
-            "[model_providers.corp]\nbase_url = \"https://models.example.com/v1\"\nenv_key = \"KEY\"\n",
-            "env_key",
-        ),
-        ("codex", ".codex/config.toml", "model = \"x\"\n", "model_providers"),
+        ("aws", ".aws/config", "[profile work]\n", "credential_process = /opt/other\n", "credential_process"),
+        ("aws", ".aws/config", "[profile work]\n", "sso_session = corp\n", "sso_session"),
+        ("pip", ".config/pip/pip.conf", "[global]\n", "keyring_provider = import\n", "keyring-provider"),
+        ("uv", ".config/uv/uv.toml", "", "keyring-provider = \"disabled\"\n", "keyring-provider"),
+        ("rclone", RCLONE, DAV, "pass = x\n", "`pass`"),
+        ("rclone", RCLONE, DAV, "bearer_token_command = pass x\n", "bearer_token_command"),
+        ("rclone", RCLONE, "# Encrypted rclone configuration File\n\n", "RCLONE_ENCRYPT_V0:\nAAAA\n", "encrypted"),
+        ("msmtp", ".msmtprc", MAIL, "port 587\npasswordeval \"pass x\"\n", "passwordeval"),
+        ("msmtp", ".msmtprc", MAIL, "", "smtp://HOST:PORT"),
+        ("mbsync", ".mbsyncrc", IMAP, "AuthMechs PLAIN\n", "AuthMechs PLAIN"),
+        ("claude", CLAUDE, "", "{\"apiKeyHelper\": \"pass x\"}", "apiKeyHelper"),
+        ("claude", CLAUDE, "", "{\"model\": // mine\n\"x\"}", "JSON"),
+        ("codex", ".codex/config.toml", MODELS, "env_key = \"KEY\"\n", "env_key"),
+        ("codex", ".codex/config.toml", "", "model = \"x\"\n", "model_providers"),
     ] {
-        put(&world, file, text);
+        let text = format!("{text}{more}");
+        put(&world, file, &text);
         world.run(&["setup", tool]).refused(&[10], &[file.rsplit('/').next().unwrap(), words, "hint"]);
-        assert_eq!(get(&world, file).as_deref(), Some(text), "{tool}: untouched");
+        assert_eq!(get(&world, file), Some(text), "{tool}: untouched");
         fs::remove_file(world.path("home").join(file)).unwrap();
     }
     world.run(&["setup", "google"]).refused(&[10], &["GOOGLE_APPLICATION_CREDENTIALS"]);
@@ -251,7 +231,10 @@ fn a_program_with_an_odd_path_is_quoted_or_refused() {
     let folder = world.path("home/it's a \"folder\"");
     fs::create_dir(&folder).unwrap();
     let odd = folder.join("hallpass");
-    fs::copy(crate::world::bin(), &odd).unwrap();
+    // `cp` writes it: a file that we held open could not be executed while another thread forks (ETXTBSY).
+    assert!(
+        std::process::Command::new("cp").args([crate::world::bin(), odd.clone().into()]).status().unwrap().success()
+    );
     put(&world, ".msmtprc", "account work\nhost mail.example.com\nport 587\n");
     let run =
         |args: &[&str]| -> crate::runs::Done { world.program(odd.to_str().unwrap(), args).output().unwrap().into() };

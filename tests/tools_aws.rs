@@ -3,16 +3,16 @@
 use std::fs;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tiny_http::{Response, Server};
 
 use crate::answers::{At, Fault};
+use crate::bought::{bought, set_left};
 use crate::forms::{field, parse};
+use crate::grants::now;
 use crate::idp::Idp;
 use crate::kubectl::rfc3339;
-use crate::record;
 use crate::runs::Done;
 use crate::world::World;
 
@@ -76,10 +76,6 @@ impl Sts {
     }
 }
 
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
-}
-
 fn keys(number: usize) -> String {
     format!(
         "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
@@ -95,20 +91,6 @@ fn key_of(done: Done) -> String {
     assert_eq!(done.err, "", "silent on success");
     let answer: Value = serde_json::from_str(&done.out).unwrap();
     answer["AccessKeyId"].as_str().unwrap().to_owned()
-}
-
-/// The file of what was bought.
-fn bought(world: &World) -> std::path::PathBuf {
-    let name = world.holdings().into_iter().find(|name| name.starts_with('+')).expect("nothing was kept");
-    world.data(&name)
-}
-
-/// As if the keys ended in this many seconds.
-fn set_left(world: &World, seconds: i64) {
-    let mut kept = record::read(&bought(world));
-    kept["entries"][0]["expires_at"] = json!(now() + seconds);
-    kept["entries"][0]["obtained_at"] = json!(now() + seconds - 3600);
-    record::write(&bought(world), &kept);
 }
 
 #[test]

@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::bought::set_left;
 use crate::idp::Idp;
-use crate::record;
 use crate::runs::Done;
 use crate::tools::Link;
 use crate::world::World;
@@ -100,24 +100,6 @@ fn request(stream: &mut impl Read) -> Option<String> {
 }
 
 const LINES: &str = "vault_mount = \"team/jwt\"\nvault_role = \"dev\"\nvault_namespace = \"a/b\"\n";
-
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
-}
-
-/// The file of what was bought.
-fn bought(world: &World) -> std::path::PathBuf {
-    let name = world.holdings().into_iter().find(|name| name.starts_with('+')).expect("nothing was kept");
-    world.data(&name)
-}
-
-/// As if a lease of an hour ended in this many seconds.
-fn set_left(world: &World, seconds: i64) {
-    let mut kept = record::read(&bought(world));
-    kept["entries"][0]["expires_at"] = json!(now() + seconds);
-    kept["entries"][0]["obtained_at"] = json!(now() + seconds - 3600);
-    record::write(&bought(world), &kept);
-}
 
 #[test]
 fn a_token_is_bought_with_a_jwt_and_kept_for_its_lease() {

@@ -3,6 +3,7 @@
 //! An unknown key, a wrong type or an unusable value is an error that names file, line and, where one is near, the
 //! key that was probably meant.
 
+mod keys;
 mod machine;
 mod tables;
 mod values;

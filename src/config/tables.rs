@@ -6,60 +6,16 @@ use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 use toml_edit::{Document, Item, Table};
 
-use super::machine;
 use super::values::Values;
 use super::words::{Config, Keep};
-use crate::account::{Account, Client, HandOut, Interactive, Spelling, StoreWish, is_name, is_slug, token_variable};
+use super::{keys, machine};
+use crate::account::{Account, Client, is_name, token_variable};
 use crate::failure::fail;
-use crate::flow::Flow;
 use crate::paths::Paths;
 use crate::provider::{self, CLIENT_SECRET, Row};
 use crate::shown::shown;
 
 const TOP: &[&str] = &["default", "output", "keep", "account"];
-const KEYS: &[&str] = &[
-    "provider",
-    "api_url",
-    "tenant",
-    "issuer",
-    "authorization_endpoint",
-    "token_endpoint",
-    "device_authorization_endpoint",
-    "revocation_endpoint",
-    "userinfo_endpoint",
-    "registration_endpoint",
-    "pushed_authorization_request_endpoint",
-    "require_pushed_authorization_requests",
-    "dpop_bound_access_tokens",
-    "client_id",
-    "client_secret_file",
-    "scope",
-    "resource",
-    "audience",
-    "serves",
-    "username",
-    "hand_out",
-    "authorization",
-    "flow",
-    "token_command",
-    "redirect_uri",
-    "redirect_ports",
-    "ca_file",
-    "client_certificate_file",
-    "client_key_file",
-    "store",
-    "leeway",
-    "refresh_ahead",
-    "timeout",
-    "interactive",
-    "browser",
-    "exec",
-    "aws_role_arn",
-    "aws_sts_endpoint",
-    "vault_mount",
-    "vault_role",
-    "vault_namespace",
-];
 
 /// Reads the whole file.
 pub(super) fn read(paths: &Paths, text: &str) -> Result<Config> {
@@ -103,7 +59,7 @@ pub(super) fn from_row(name: &str, row: Row) -> Result<(Account, Client)> {
     account.tenant_header.clone_from(&provider.tenant_header);
     let mut account = (account, Client { timeout: 300, provider: Some(provider), ..Client::default() });
     let table = document.as_table().get("account").and_then(Item::as_table).unwrap_or(document.as_table());
-    Tables(Values { paths: &paths, text: &text }).fill(table, &mut account)?;
+    keys::fill(&Values { paths: &paths, text: &text }, table, &mut account)?;
     Ok(account)
 }
 
@@ -162,7 +118,7 @@ impl Tables<'_> {
     }
 
     fn account(&self, name: &str, table: &Table) -> Result<(Account, Client)> {
-        self.0.known(table, &[KEYS, machine::KEYS, &["ci"]].concat(), &format!(" of account `{name}`"))?;
+        self.0.known(table, &[keys::KEYS, machine::KEYS, &["ci"]].concat(), &format!(" of account `{name}`"))?;
         let named = |key: &str| table.get(key).map(|item| self.0.string(key, item)).transpose();
         let api_url = match table.get("api_url") {
             Some(item) => Some(self.0.endpoint("api_url", item)?),
@@ -173,8 +129,8 @@ impl Tables<'_> {
                 return Err(self.0.error(item.span(), "`api_url` goes with a `provider`"));
             }
             let mut account = (Account::new(name), Client { timeout: 300, ..Client::default() });
-            self.fill(table, &mut account)?;
-            return machine::in_ci(&self.0, name, table, account, |table, account| self.fill(table, account));
+            keys::fill(&self.0, table, &mut account)?;
+            return machine::in_ci(&self.0, name, table, account, |table, account| keys::fill(&self.0, table, account));
         };
         let error = |why: anyhow::Error| self.0.error(table.get("provider").and_then(Item::span), why.to_string());
         let row = provider::row(&provider, api_url.as_deref()).map_err(error)?.ok_or_else(|| {
@@ -188,115 +144,8 @@ impl Tables<'_> {
             return Err(self.0.error(table.get("provider").and_then(Item::span), what));
         }
         let mut account = from_row(name, row)?;
-        self.fill(table, &mut account)?;
-        machine::in_ci(&self.0, name, table, account, |table, account| self.fill(table, account))
-    }
-
-    /// Sets what a table says.
-    fn fill(&self, table: &Table, (account, client): &mut (Account, Client)) -> Result<()> {
-        for (key, item) in table.iter() {
-            match key {
-                "provider" | "api_url" => {} // they have chosen the row
-                "tenant" => {
-                    let slug = self.0.string(key, item)?;
-                    if !is_slug(&slug) {
-                        return Err(self.0.error(item.span(), format!("`{}` is no tenant's name", shown(&slug))));
-                    }
-                    account.tenant = Some(slug);
-                }
-                "issuer" => client.issuer = Some(self.0.endpoint(key, item)?),
-                "authorization_endpoint" => client.authorization_endpoint = Some(self.0.endpoint(key, item)?),
-                "token_endpoint" => client.token_endpoint = Some(self.0.endpoint(key, item)?),
-                "device_authorization_endpoint" => {
-                    client.device_authorization_endpoint = Some(self.0.endpoint(key, item)?);
-                }
-                "revocation_endpoint" => client.revocation_endpoint = Some(self.0.endpoint(key, item)?),
-                "userinfo_endpoint" => client.userinfo_endpoint = Some(self.0.endpoint(key, item)?),
-                "registration_endpoint" => client.registration_endpoint = Some(self.0.endpoint(key, item)?),
-                "pushed_authorization_request_endpoint" => {
-                    client.pushed_authorization_request_endpoint = Some(self.0.endpoint(key, item)?);
-                }
-                "require_pushed_authorization_requests" => client.pushes = self.0.yes(key, item)?,
-                "dpop_bound_access_tokens" => client.dpop = self.0.yes(key, item)?,
-                "token_command" => client.token_command = Some(self.0.strings(key, item)?),
-                "client_id" => client.client_id = Some(self.0.string(key, item)?),
-                "client_secret_file" => client.client_secret_file = Some(self.0.file(key, item)?),
-                "scope" => client.scope = self.0.strings(key, item)?,
-                "resource" => client.resource = self.0.resources(key, item)?,
-                "audience" => client.audience = self.0.one_or_more(key, item)?,
-                "serves" => client.serves = self.0.serves(key, item)?,
-                "username" => {
-                    account.username = self.0.string(key, item)?;
-                    if account.username.is_empty() {
-                        let what = "`username` is empty: git drops the token of a user without a name";
-                        return Err(self.0.error(item.span(), what));
-                    }
-                }
-                "hand_out" => {
-                    let words = [("access_token", HandOut::AccessToken), ("id_token", HandOut::IdToken)];
-                    account.hand_out = self.0.choice(key, item, &words)?;
-                }
-                "authorization" => {
-                    let words = [
-                        ("auto", Spelling::Auto),
-                        ("basic", Spelling::Basic),
-                        ("bearer", Spelling::Bearer),
-                        ("bare", Spelling::Bare),
-                    ];
-                    account.form = self.0.choice(key, item, &words)?;
-                }
-                "flow" => {
-                    let words = [
-                        ("auto", Flow::Auto),
-                        ("browser", Flow::Browser),
-                        ("paste", Flow::Paste),
-                        ("device", Flow::Device),
-                        ("token", Flow::Token),
-                        ("client_credentials", Flow::ClientCredentials),
-                        ("token_exchange", Flow::TokenExchange),
-                        ("jwt_bearer", Flow::JwtBearer),
-                    ];
-                    client.flow = self.0.choice(key, item, &words)?;
-                }
-                "redirect_uri" => client.redirect_uri = Some(self.0.redirect(key, item)?),
-                "redirect_ports" => client.redirect_ports = self.0.ports(key, item)?,
-                "ca_file" => client.trust.ca_file = Some(self.0.file(key, item)?),
-                "client_certificate_file" => {
-                    client.trust.client_certificate_file = Some(self.0.file(key, item)?);
-                }
-                "client_key_file" => client.trust.client_key_file = Some(self.0.file(key, item)?),
-                "store" => {
-                    let words =
-                        [("auto", StoreWish::Auto), ("keychain", StoreWish::Keychain), ("file", StoreWish::File)];
-                    account.store = self.0.choice(key, item, &words)?;
-                }
-                "leeway" => account.leeway = self.0.seconds(key, item)?,
-                "timeout" => client.timeout = self.0.seconds(key, item)?.max(1),
-                "refresh_ahead" => account.ahead = self.0.hundredths(key, item)?,
-                "interactive" => {
-                    let words =
-                        [("auto", Interactive::Auto), ("never", Interactive::Never), ("always", Interactive::Always)];
-                    client.interactive = self.0.choice(key, item, &words)?;
-                }
-                "browser" => {
-                    let words = self.0.strings(key, item)?;
-                    if words.first().is_none_or(String::is_empty) {
-                        return Err(self.0.error(item.span(), "`browser` names no program: `[\"firefox\", \"%s\"]`"));
-                    }
-                    client.browser = Some(words);
-                }
-                "exec" => client.no_exec = self.0.choice(key, item, &[("always", false), ("never", true)])?,
-                "aws_role_arn" => client.aws_role_arn = Some(self.0.string(key, item)?),
-                "aws_sts_endpoint" => client.aws_sts_endpoint = Some(self.0.endpoint(key, item)?),
-                "vault_mount" => client.vault_mount = Some(self.0.path(key, item)?),
-                "vault_role" => client.vault_role = Some(self.0.string(key, item)?),
-                "vault_namespace" => client.vault_namespace = Some(self.0.path(key, item)?),
-                "ci" => {} // said anew below
-                _ if machine::set(&self.0, &mut client.machine, key, item)? => {}
-                _ => return Err(fail(Exit::Bug, format!("the key `{key}` is known and not read"))),
-            }
-        }
-        Ok(())
+        keys::fill(&self.0, table, &mut account)?;
+        machine::in_ci(&self.0, name, table, account, |table, account| keys::fill(&self.0, table, account))
     }
 
     /// `HALLPASS_TOKEN_MY_APP` must not mean two accounts.

@@ -6,9 +6,8 @@
 mod unanswered;
 mod url;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::time::from_http;
 use ureq::config::Config;
@@ -20,6 +19,7 @@ use ureq::{Agent, Error, Proxy};
 use zeroize::Zeroizing;
 
 use crate::clock::now;
+use crate::log;
 use crate::proxy;
 use crate::trust::Trust;
 pub(crate) use unanswered::Unanswered;
@@ -35,6 +35,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// A server that has not answered by then will not.
 const WHOLE: Duration = Duration::from_secs(20);
+
+/// What a request comes back with.
+type Sent = Result<ureq::http::Response<ureq::Body>, Error>;
 
 /// The way to one account's servers.
 #[derive(Debug)]
@@ -62,6 +65,21 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// An answer without headers, for the tests of those who read bodies.
+    #[cfg(test)]
+    pub(crate) fn of(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            body: body.as_bytes().to_vec().into(),
+            location: None,
+            challenge: None,
+            asked_at: 1_000,
+            servers_time: None,
+            retry_after: None,
+            dpop_nonce: None,
+        }
+    }
+
     /// The token is good, and has no scope for what was asked (RFC 6750 3.1). Some say so in the body alone.
     pub(crate) fn lacks_scope(&self) -> bool {
         const WORD: &str = "insufficient_scope";
@@ -73,17 +91,12 @@ impl Answer {
 
 impl Http {
     /// With the operating system's trust, and with what the account says beside it.
-    pub(crate) fn new(trust: &Trust) -> Result<Self> {
+    pub(crate) fn new(trust: &Trust) -> anyhow::Result<Self> {
         Ok(Self { agents: trust.ways()?.into_iter().map(agent).collect() })
     }
 
     /// POST of a form.
-    pub(crate) fn post(
-        &self,
-        url: &str,
-        basic: Option<&Secret>,
-        form: &[(&str, &str)],
-    ) -> std::result::Result<Answer, Unanswered> {
+    pub(crate) fn post(&self, url: &str, basic: Option<&Secret>, form: &[(&str, &str)]) -> Result<Answer, Unanswered> {
         self.post_with(url, basic, None, form)
     }
 
@@ -94,8 +107,8 @@ impl Http {
         basic: Option<&Secret>,
         dpop: Option<&Secret>,
         form: &[(&str, &str)],
-    ) -> std::result::Result<Answer, Unanswered> {
-        self.each(url, |agent, proxy| {
+    ) -> Result<Answer, Unanswered> {
+        self.each("POST", url, |agent, proxy| {
             let mut request = agent.post(url).config().proxy(proxy).build().header("Accept", "application/json");
             if let Some(basic) = basic {
                 request = request.header("Authorization", basic.expose());
@@ -113,8 +126,8 @@ impl Http {
         url: &str,
         bearer: Option<&Secret>,
         headers: &[(String, String)],
-    ) -> std::result::Result<Answer, Unanswered> {
-        self.each(url, |agent, proxy| {
+    ) -> Result<Answer, Unanswered> {
+        self.each("GET", url, |agent, proxy| {
             let mut request = agent.get(url).config().proxy(proxy).build().header("Accept", "application/json");
             if let Some(token) = bearer {
                 request = request.header("Authorization", format!("Bearer {}", token.expose()));
@@ -134,9 +147,9 @@ impl Http {
         bearer: Option<&Secret>,
         headers: &[(&str, &str)],
         body: Option<&serde_json::Value>,
-    ) -> std::result::Result<Answer, Unanswered> {
+    ) -> Result<Answer, Unanswered> {
         let text = Zeroizing::new(body.map(ToString::to_string).unwrap_or_default());
-        self.each(url, |agent, proxy| {
+        self.each(method, url, |agent, proxy| {
             let mut request =
                 ureq::http::Request::builder().method(method).uri(url).header("Accept", "application/json");
             if let Some(token) = bearer {
@@ -153,12 +166,27 @@ impl Http {
         })
     }
 
-    /// A certificate that one trust does not know may be known to the next; nothing was sent before that.
+    /// Sends it, and notes that.
     fn each(
         &self,
+        method: &str,
         url: &str,
-        send: impl Fn(&Agent, Option<Proxy>) -> std::result::Result<ureq::http::Response<ureq::Body>, Error>,
-    ) -> std::result::Result<Answer, Unanswered> {
+        send: impl Fn(&Agent, Option<Proxy>) -> Sent,
+    ) -> Result<Answer, Unanswered> {
+        let began = Instant::now();
+        let answer = self.by_each_trust(url, send);
+        log::note(|| {
+            let end = match &answer {
+                Ok(answer) => answer.status.to_string(),
+                Err(why) => why.why().to_owned(),
+            };
+            format!("{method} {}: {end} in {} ms", endpoint(url), began.elapsed().as_millis())
+        });
+        answer
+    }
+
+    /// A certificate that one trust does not know may be known to the next; nothing was sent before that.
+    fn by_each_trust(&self, url: &str, send: impl Fn(&Agent, Option<Proxy>) -> Sent) -> Result<Answer, Unanswered> {
         // ureq asks for names on a thread of its own, and panics where there is none to be had.
         if let Err(why) = std::thread::Builder::new().spawn(|| ()) {
             return Err(Unanswered::NotSent(format!("{}: no thread can be started: {why}", host(url))));
@@ -187,12 +215,7 @@ impl Http {
 struct Names(DefaultResolver);
 
 impl Resolver for Names {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> std::result::Result<ResolvedSocketAddrs, Error> {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         self.0.resolve(uri, config, timeout).map_err(|why| match why {
             Error::Timeout(_) => why,
             _ => Error::HostNotFound,
@@ -215,11 +238,7 @@ fn agent(tls: TlsConfig) -> Agent {
     Agent::with_parts(config, DefaultConnector::default(), Names::default())
 }
 
-fn read(
-    url: &str,
-    mut response: ureq::http::Response<ureq::Body>,
-    asked_at: u64,
-) -> std::result::Result<Answer, Unanswered> {
+fn read(url: &str, mut response: ureq::http::Response<ureq::Body>, asked_at: u64) -> Result<Answer, Unanswered> {
     let status = response.status().as_u16();
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let location = header("location").map(host);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
-use super::{Asks, Attempt};
+use super::attempt::{Asks, Attempt};
 use crate::asking::Asking;
 use crate::failure::{Unanswered, fail, fail_hint};
 use crate::hyperlink;

@@ -17,8 +17,9 @@ use hallpass_protocol::talk::Exit;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::attempt::Attempt;
+use super::command;
 use super::machine::MAX_TOKEN;
-use super::{Attempt, command};
 use crate::failure::{fail, fail_hint};
 use crate::http::check_endpoint;
 use crate::opener::program;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
-use super::Attempt;
+use super::attempt::Attempt;
 use super::subject::{self, Brought};
 use crate::claims;
 use crate::failure::fail_hint;

@@ -5,11 +5,12 @@ use std::io::IsTerminal;
 use anyhow::Result;
 use hallpass_protocol::talk::Exit;
 
+use super::attempt::Attempt;
 use super::browser::Opening;
 use super::device::Device;
 use super::listener::Listener;
+use super::paste;
 use super::road::Road;
-use super::{Attempt, paste};
 use crate::failure::fail;
 use crate::flow::{Flow, OUT_OF_BAND};
 use crate::hyperlink;

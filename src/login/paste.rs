@@ -2,7 +2,7 @@
 
 use hallpass_protocol::secret::Secret;
 
-use super::Attempt;
+use super::attempt::Attempt;
 use super::listener::ANY_PORT;
 use super::response::{Response, response};
 use crate::oauth::AuthorizationRequest;

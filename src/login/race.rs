@@ -9,14 +9,15 @@ use anyhow::Result;
 use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 
+use super::attempt::{Attempt, SignedIn};
 use super::browser::Opening;
 use super::device::{Device, News, Over};
 use super::listener::{Callback, Listener};
 use super::opened::{Opened, open};
 use super::pages::Page;
+use super::paste;
 use super::response::Response;
 use super::road::Road;
-use super::{Attempt, SignedIn, paste};
 use crate::failure::{Unanswered, fail, fail_hint};
 use crate::oauth::{AuthorizationRequest, Grant, Trouble};
 use crate::prompt::{Prompt, Typed};

@@ -2,7 +2,7 @@
 //!
 //! What the person said, else what the account says, else what the server and this machine can.
 
-use super::Wishes;
+use super::wishes::Wishes;
 use crate::account::Client;
 use crate::discovery::Server;
 use crate::flow::{Flow, OUT_OF_BAND};

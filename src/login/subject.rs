@@ -7,8 +7,9 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 use hallpass_protocol::time::rfc3339;
 
+use super::attempt::Attempt;
 use super::machine::MAX_TOKEN;
-use super::{Attempt, command, identity};
+use super::{command, identity};
 use crate::claims;
 use crate::clock::now;
 use crate::failure::{fail, fail_hint};

@@ -7,9 +7,11 @@ use hallpass_protocol::secret::Secret;
 use hallpass_protocol::talk::Exit;
 use zeroize::Zeroizing;
 
+use super::attempt::Attempt;
+use super::command;
 use super::machine::MAX_TOKEN;
 use super::profile::Profile;
-use super::{Attempt, command, fresh_id};
+use super::taken::fresh_id;
 use crate::claims;
 use crate::discovery;
 use crate::failure::{fail, fail_hint};

@@ -204,20 +204,6 @@ fn form(bytes: &[u8]) -> Option<Body> {
 mod tests {
     use super::{Trouble, read};
     use crate::http::Answer;
-    use zeroize::Zeroizing;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        Answer {
-            status,
-            body: Zeroizing::new(body.as_bytes().to_vec()),
-            location: None,
-            challenge: None,
-            asked_at: 1_000,
-            servers_time: None,
-            retry_after: None,
-            dpop_nonce: None,
-        }
-    }
 
     #[test]
     fn lives() {
@@ -233,19 +219,19 @@ mod tests {
             ("18446744073709551615", Some(315_360_000)),
         ] {
             let grant =
-                read("t", &answer(200, &format!(r#"{{"access_token":"AT","expires_in":{said}}}"#))).expect(said);
+                read("t", &Answer::of(200, &format!(r#"{{"access_token":"AT","expires_in":{said}}}"#))).expect(said);
             assert_eq!(grant.expires_in, life, "{said}");
         }
     }
 
     #[test]
     fn dialects() {
-        assert!(read("t", &answer(201, r#"{"access_token":"AT","token_type":"bEARER"}"#)).is_ok());
-        assert!(read("t", &answer(200, "access_token=AT&token_type=bearer&scope=a")).is_ok());
+        assert!(read("t", &Answer::of(201, r#"{"access_token":"AT","token_type":"bEARER"}"#)).is_ok());
+        assert!(read("t", &Answer::of(200, "access_token=AT&token_type=bearer&scope=a")).is_ok());
         let refused = [
-            answer(400, r#"{"error":"invalid_grant","error_description":"no\u001b[2J"}"#),
-            answer(200, r#"{"error":"invalid_grant"}"#),
-            answer(401, "error=invalid_grant"),
+            Answer::of(400, r#"{"error":"invalid_grant","error_description":"no\u001b[2J"}"#),
+            Answer::of(200, r#"{"error":"invalid_grant"}"#),
+            Answer::of(401, "error=invalid_grant"),
         ];
         for answer in refused {
             match read("t", &answer) {
@@ -267,7 +253,7 @@ mod tests {
             (503, r#"{"error":"temporarily_unavailable"}"#),
             (307, ""),
         ] {
-            assert!(matches!(read("t", &answer(status, body)), Err(Trouble::Later(_))), "{status} {body}");
+            assert!(matches!(read("t", &Answer::of(status, body)), Err(Trouble::Later(_))), "{status} {body}");
         }
     }
 
@@ -278,25 +264,25 @@ mod tests {
             r#"{"access_token":"A\nhost=evil","refresh_token":"RT"}"#,
             r#"{"access_token":"AT","token_type":"mac","refresh_token":"RT"}"#,
         ] {
-            match read("t", &answer(200, body)) {
+            match read("t", &Answer::of(200, body)) {
                 Err(Trouble::Unfit { refresh_token: Some(token), .. }) => assert_eq!(token.expose(), "RT"),
                 other => panic!("{body}: {other:?}"),
             }
         }
         let broken = r#"{"access_token":"AT","refresh_token":"R\nT"}"#;
-        assert!(matches!(read("t", &answer(200, broken)), Err(Trouble::Unfit { refresh_token: None, .. })));
-        assert!(matches!(read("t", &answer(200, "{}")), Err(Trouble::Unfit { refresh_token: None, .. })));
+        assert!(matches!(read("t", &Answer::of(200, broken)), Err(Trouble::Unfit { refresh_token: None, .. })));
+        assert!(matches!(read("t", &Answer::of(200, "{}")), Err(Trouble::Unfit { refresh_token: None, .. })));
     }
 
     #[test]
     fn what_the_server_says_of_time() {
         let body = "\u{feff}{\"access_token\":\"AT\"}";
         for (told, believed) in [(None, 1_000), (Some(1_060), 1_000), (Some(1_061), 1_061), (Some(7), 7)] {
-            let grant = read("t", &Answer { servers_time: told, ..answer(200, body) }).expect("a grant");
+            let grant = read("t", &Answer { servers_time: told, ..Answer::of(200, body) }).expect("a grant");
             assert_eq!((grant.asked_at, grant.servers_time), (1_000, believed));
         }
         for (status, busy) in [(429, true), (503, true), (500, false), (200, false)] {
-            let answered = read("t", &Answer { retry_after: Some(7), ..answer(status, "") });
+            let answered = read("t", &Answer { retry_after: Some(7), ..Answer::of(status, "") });
             assert_eq!(matches!(answered, Err(Trouble::Busy(_, 7))), busy, "{status}");
         }
     }

@@ -151,27 +151,12 @@ pub(super) fn polled(endpoint: &str, answer: &Answer) -> Polled {
 mod tests {
     use super::{Polled, polled, read};
     use crate::http::Answer;
-    use zeroize::Zeroizing;
-
-    fn answer(status: u16, body: &str) -> Answer {
-        let body = Zeroizing::new(body.as_bytes().to_vec());
-        Answer {
-            status,
-            body,
-            location: None,
-            challenge: None,
-            asked_at: 0,
-            servers_time: None,
-            retry_after: None,
-            dpop_nonce: None,
-        }
-    }
 
     #[test]
     fn odd_numbers_are_held_in_bounds() {
         let body = |rest: &str| {
             let text = format!(r#"{{"device_code":"D","user_code":"U","verification_uri":"https://h/d"{rest}}}"#);
-            let code = read("t", &answer(200, &text)).expect("a code");
+            let code = read("t", &Answer::of(200, &text)).expect("a code");
             (code.expires_in, code.interval)
         };
         assert_eq!(body(""), (3600, 5));
@@ -182,30 +167,30 @@ mod tests {
     #[test]
     fn a_form_is_read_whole_or_not_at_all() {
         let form = "device_code=D&user_code=U%2D1&verification_uri=https%3A%2F%2Fh%2Fd&expires_in=899&interval=7&new=x";
-        let code = read("t", &answer(200, form)).expect("a code");
+        let code = read("t", &Answer::of(200, form)).expect("a code");
         assert_eq!((code.device_code.expose(), code.user_code.as_str()), ("D", "U-1"));
         assert_eq!((code.verification_uri.as_str(), code.expires_in, code.interval), ("https://h/d", 899, 7));
         for odd in
             ["user_code=U&verification_uri=https%3A%2F%2Fh%2Fd", "device_code=&user_code=U&verification_uri=u", ""]
         {
-            assert!(read("t", &answer(200, odd)).is_err(), "{odd}");
+            assert!(read("t", &Answer::of(200, odd)).is_err(), "{odd}");
         }
     }
 
     #[test]
     fn polls() {
         let pending = r#"{"error":"authorization_pending"}"#;
-        assert!(matches!(polled("t", &answer(400, pending)), Polled::Pending { slow_down: false, interval: None }));
-        assert!(matches!(polled("t", &answer(200, pending)), Polled::Pending { slow_down: false, .. }));
+        assert!(matches!(polled("t", &Answer::of(400, pending)), Polled::Pending { slow_down: false, interval: None }));
+        assert!(matches!(polled("t", &Answer::of(200, pending)), Polled::Pending { slow_down: false, .. }));
         let form = "error=authorization_pending&error_description=not+yet";
-        assert!(matches!(polled("t", &answer(400, form)), Polled::Pending { slow_down: false, .. }));
+        assert!(matches!(polled("t", &Answer::of(400, form)), Polled::Pending { slow_down: false, .. }));
         let slow = r#"{"error":"slow_down","interval":10}"#;
-        assert!(matches!(polled("t", &answer(200, slow)), Polled::Pending { slow_down: true, interval: Some(10) }));
-        assert!(matches!(polled("t", &answer(400, r#"{"error":"access_denied"}"#)), Polled::Denied));
-        assert!(matches!(polled("t", &answer(400, r#"{"error":"expired_token"}"#)), Polled::Expired));
-        assert!(matches!(polled("t", &answer(400, r#"{"error":"invalid_grant"}"#)), Polled::Expired));
-        assert!(matches!(polled("t", &answer(400, r#"{"error":"invalid_client"}"#)), Polled::Refused(_)));
-        assert!(matches!(polled("t", &answer(503, "<html>")), Polled::Silent(_)));
-        assert!(matches!(polled("t", &answer(200, r#"{"access_token":"AT"}"#)), Polled::Granted(_)));
+        assert!(matches!(polled("t", &Answer::of(200, slow)), Polled::Pending { slow_down: true, interval: Some(10) }));
+        assert!(matches!(polled("t", &Answer::of(400, r#"{"error":"access_denied"}"#)), Polled::Denied));
+        assert!(matches!(polled("t", &Answer::of(400, r#"{"error":"expired_token"}"#)), Polled::Expired));
+        assert!(matches!(polled("t", &Answer::of(400, r#"{"error":"invalid_grant"}"#)), Polled::Expired));
+        assert!(matches!(polled("t", &Answer::of(400, r#"{"error":"invalid_client"}"#)), Polled::Refused(_)));
+        assert!(matches!(polled("t", &Answer::of(503, "<html>")), Polled::Silent(_)));
+        assert!(matches!(polled("t", &Answer::of(200, r#"{"access_token":"AT"}"#)), Polled::Granted(_)));
     }
 }

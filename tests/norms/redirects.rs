@@ -8,7 +8,7 @@ use crate::answers::At;
 use crate::callback::{approve, get, listener, redirect_uri, request};
 use crate::forms::{field, query};
 use crate::idp::Idp;
-use crate::runs::skip;
+use crate::runs::{skip, until};
 use crate::world::World;
 
 /// N2: a query is part of it; a fragment it cannot have.
@@ -101,6 +101,18 @@ fn both_families_work() {
     }
 }
 
+fn free_port() -> u16 {
+    let port = TcpListener::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+    until_free(port);
+    port
+}
+
+/// A child that another test has forked holds our listeners until it becomes its own program.
+fn until_free(port: u16) {
+    let is_taken = |host: &str| TcpStream::connect(format!("{host}:{port}")).is_ok();
+    until("a free port", || (!is_taken("127.0.0.1") && !is_taken("[::1]")).then_some(()));
+}
+
 /// N48: whichever family `localhost` is to the browser, and on no port that anybody else has of either.
 #[test]
 fn localhost_is_both_families_and_shared_with_nobody() {
@@ -111,10 +123,8 @@ fn localhost_is_both_families_and_shared_with_nobody() {
     for family in ["127.0.0.1", "[::1]"] {
         let world = World::new(&idp);
         // The first of the list is free on the other side only.
-        let (taken, free) = (TcpListener::bind(format!("{family}:0")).unwrap(), TcpListener::bind("[::1]:0").unwrap());
-        let port = |socket: &TcpListener| socket.local_addr().unwrap().port();
-        let ports = [port(&taken), port(&free)];
-        drop(free);
+        let taken = TcpListener::bind(format!("{family}:0")).unwrap();
+        let ports = [taken.local_addr().unwrap().port(), free_port()];
         world.add(&format!("redirect_uri = \"http://localhost/callback\"\nredirect_ports = {ports:?}"));
         let (login, url) = waiting(&world);
         let (sent, callback) = (redirect_uri(&url), approve(&url));
@@ -132,6 +142,7 @@ fn localhost_is_both_families_and_shared_with_nobody() {
     world.add(&format!("redirect_uri = \"http://localhost:{port}/callback\""));
     world.with_person(&["login", "work"]).refused(&[5], &["work", &port.to_string(), "--paste"]);
     drop(taken);
+    until_free(port);
     world.sign_in();
     assert_eq!(redirect_uri(&world.opened()[0]), format!("http://localhost:{port}/callback"));
 }
