@@ -64,7 +64,7 @@ fn refused(attempt: &Attempt<'_>, trouble: Trouble, shown_token: Option<&Brought
     let name = attempt.account;
     let (exit, words) = match (&trouble, shown_token) {
         (Trouble::Ended(words), _) => (Exit::SignIn, words),
-        (Trouble::Refused(words), Some(_)) => (Exit::Config, words),
+        (Trouble::Refused(words), Some(_)) | (Trouble::Unsaid(words), _) => (Exit::Config, words),
         _ => return attempt.no_token(trouble),
     };
     let words = attempt.with_scope(words.clone());

@@ -261,7 +261,9 @@ impl Attempt<'_> {
     fn no_token(&self, trouble: Trouble) -> anyhow::Error {
         let name = self.account;
         let (exit, why) = match trouble {
-            Trouble::Ended(words) => (Exit::Denied, format!("the server gave no token: {words}")),
+            Trouble::Ended(words) | Trouble::Unsaid(words) => {
+                (Exit::Denied, format!("the server gave no token: {words}"))
+            }
             Trouble::Refused(words) => {
                 let what = format!("account `{name}`: the server refuses its client: {}", self.with_scope(words));
                 return fail_hint(

@@ -42,6 +42,9 @@ pub(crate) enum Trouble {
     Ended(String),
     /// Another "no" of the server (RFC 6749 5.2): about the client or the request, not the grant.
     Refused(String),
+    /// A "no" without a reason (glewlwyd 2.7.5 says so of a refresh token that was used before): of the grant, the client or
+    /// the request.
+    Unsaid(String),
     /// Not now: nothing was decided about the grant.
     Later(String),
     /// The same, and the server wants to be left alone for so many seconds.
@@ -64,7 +67,7 @@ impl Trouble {
             Self::Refused(words) => Self::Refused(clean(words)),
             Self::Later(words) => Self::Later(clean(words)),
             Self::Unfit { why, refresh_token } => Self::Unfit { why: clean(why), refresh_token },
-            Self::Busy(..) | Self::Lost(_) => self, // nothing of the server's in it
+            Self::Unsaid(_) | Self::Busy(..) | Self::Lost(_) => self, // nothing of the server's in it
         }
     }
 }
@@ -120,6 +123,10 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
         _ if status == 200 => Err(Trouble::Later(format!("{endpoint} answered with something that is no token"))),
         // RFC 6749 5.2: what a client gets that it does not know, in so many words or without.
         _ if status == 401 => Err(Trouble::Refused(format!("{endpoint} answered with status 401"))),
+        // A page in its place is some gateway's.
+        _ if status == 400 && text.is_empty() => {
+            Err(Trouble::Unsaid(format!("{endpoint} answered with status 400 and no reason")))
+        }
         _ => {
             let why = format!("{endpoint} answered with status {status}");
             Err(match answer.retry_after {
