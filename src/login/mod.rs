@@ -265,12 +265,14 @@ impl Attempt<'_> {
                 (Exit::Denied, format!("the server gave no token: {words}"))
             }
             Trouble::Refused(words) => {
+                let chosen =
+                    self.client.flow.is_machine() || client_id(self.client, self.wishes.client_id.as_deref()).is_some();
+                let hint = match chosen || words.starts_with("invalid_scope") {
+                    true => "check `client_id`, `client_secret_file`, `redirect_uri` and `scope`".to_owned(),
+                    false => client::by_hand(self.client, self.client.flow), // it registered that one itself
+                };
                 let what = format!("account `{name}`: the server refuses its client: {}", self.with_scope(words));
-                return fail_hint(
-                    Exit::Config,
-                    what,
-                    "check `client_id`, `client_secret_file`, `redirect_uri` and `scope`",
-                );
+                return fail_hint(Exit::Config, what, hint);
             }
             Trouble::Later(why) | Trouble::Busy(why, _) | Trouble::Lost(why) | Trouble::Unfit { why, .. } => {
                 (Exit::Network, format!("no token: {why}"))

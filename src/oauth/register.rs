@@ -4,7 +4,7 @@
 //! server could have forgotten, and servers that compare the port are content too. The session keeps its client.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Trouble;
 use crate::http::{Http, Unanswered, endpoint as named};
@@ -26,19 +26,28 @@ pub(crate) fn register(
         }
         None => wish["grant_types"] = json!(["urn:ietf:params:oauth:grant-type:device_code", "refresh_token"]),
     }
-    if !scope.is_empty() {
-        wish["scope"] = scope.join(" ").into();
+    let ask = |wish: &Value| {
+        let answer = http.json("POST", endpoint, None, &[], Some(wish)).map_err(|why| match why {
+            Unanswered::NotSent(why) | Unanswered::Lost(why) => Trouble::Later(why),
+        })?;
+        read(&named(endpoint), answer.status, &answer.body, redirect_uri)
+    };
+    if scope.is_empty() {
+        return ask(&wish);
     }
-    let answer = http.json("POST", endpoint, None, &[], Some(&wish)).map_err(|why| match why {
-        Unanswered::NotSent(why) | Unanswered::Lost(why) => Trouble::Later(why),
-    })?;
-    read(&named(endpoint), answer.status, &answer.body, redirect_uri)
+    let mut scoped = wish.clone();
+    scoped["scope"] = scope.join(" ").into();
+    match ask(&scoped) {
+        // Some register only what they list (canaille 0.3.6 no `offline_access`) and take the rest at a sign-in.
+        Err(Trouble::Refused(words)) if words.starts_with("invalid_client_metadata") => ask(&wish),
+        done => done,
+    }
 }
 
 #[derive(Deserialize, Default)]
 struct Body {
     client_id: Option<String>,
-    token_endpoint_auth_method: Option<String>,
+    token_endpoint_auth_method: Option<Value>,
     redirect_uris: Option<Vec<String>>,
     grant_types: Option<Vec<String>>,
     error: Option<String>,
@@ -54,7 +63,7 @@ fn read(endpoint: &str, status: u16, body: &[u8], redirect_uri: Option<&str>) ->
             Err(Trouble::Refused(words.collect::<Vec<_>>().join(": ")))
         }
         // Some send a secret along that they do not ask for afterwards; only what they name counts.
-        Body { token_endpoint_auth_method: Some(method), .. } if method != "none" => {
+        Body { token_endpoint_auth_method: Some(method), .. } if !has_none(&method) => {
             let what = "registers only clients with a secret or a key; register one by hand";
             Err(Trouble::Refused(format!("{endpoint} {what}")))
         }
@@ -74,6 +83,12 @@ fn read(endpoint: &str, status: u16, body: &[u8], redirect_uri: Option<&str>) ->
         Body { client_id: Some(id), .. } if matches!(status, 200 | 201) && is_id(&id) => Ok(id),
         _ => Err(Trouble::Later(format!("{endpoint} answered with status {status} and no client"))),
     }
+}
+
+/// A public client, which glewlwyd can say as a list.
+fn has_none(method: &Value) -> bool {
+    let is_none = |method: &Value| method.as_str() == Some("none");
+    is_none(method) || method.as_array().is_some_and(|methods| methods.iter().any(is_none))
 }
 
 /// The port of a loopback address is nobody's to compare (RFC 8252 7.3).
