@@ -161,8 +161,9 @@ impl Refresh<'_> {
                     return Ok(match trouble {
                         Trouble::Ended(words) => Spent::Ended(words),
                         Trouble::Refused(words) => Spent::Not(self.refused(&words), 0),
-                        // The refresh token stays: it may be something else that the server does not like.
-                        Trouble::Unsaid(why) => {
+                        // The refresh token stays: it may be something else that the server does not like. A 403 is a gateway's
+                        // more often than not.
+                        Trouble::Unsaid(400, why) => {
                             let what = format!("account `{}`: its session may have ended: {why}", self.name);
                             Spent::Not(Failure::new(Exit::SignIn, what), 0)
                         }
@@ -170,9 +171,10 @@ impl Refresh<'_> {
                             let until = rfc3339(now().saturating_add(pause.min(setback::LONGEST)));
                             Spent::Not(self.lost(&format!("{why}; it is left alone until {until}")), pause)
                         }
-                        Trouble::Later(why) | Trouble::Lost(why) | Trouble::Unfit { why, .. } => {
-                            Spent::Not(self.lost(&why), 0)
-                        }
+                        Trouble::Unsaid(_, why)
+                        | Trouble::Later(why)
+                        | Trouble::Lost(why)
+                        | Trouble::Unfit { why, .. } => Spent::Not(self.lost(&why), 0),
                     });
                 }
             }

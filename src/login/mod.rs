@@ -12,6 +12,7 @@ pub(crate) mod pages;
 mod paste;
 mod profile;
 mod race;
+mod refused;
 mod response;
 mod road;
 mod subject;
@@ -32,7 +33,7 @@ use crate::failure::{fail, fail_hint};
 use crate::flow::Flow;
 use crate::http::Http;
 use crate::hyperlink;
-use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof, Trouble};
+use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof};
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::terminal;
@@ -255,38 +256,6 @@ impl Attempt<'_> {
     fn session_of_code(&self, grant: Grant, request: &AuthorizationRequest, how: How) -> Result<Session> {
         let asked_for_id = self.client.scope.iter().any(|scope| scope == "openid");
         self.session(grant, how, asked_for_id.then(|| request.nonce.expose()))
-    }
-
-    /// A sign-in that got as far as the token endpoint and no further.
-    fn no_token(&self, trouble: Trouble) -> anyhow::Error {
-        let name = self.account;
-        let (exit, why) = match trouble {
-            Trouble::Ended(words) | Trouble::Unsaid(words) => {
-                (Exit::Denied, format!("the server gave no token: {words}"))
-            }
-            Trouble::Refused(words) => {
-                let chosen =
-                    self.client.flow.is_machine() || client_id(self.client, self.wishes.client_id.as_deref()).is_some();
-                let hint = match chosen || words.starts_with("invalid_scope") {
-                    true => "check `client_id`, `client_secret_file`, `redirect_uri` and `scope`".to_owned(),
-                    false => client::by_hand(self.client, self.client.flow), // it registered that one itself
-                };
-                let what = format!("account `{name}`: the server refuses its client: {}", self.with_scope(words));
-                return fail_hint(Exit::Config, what, hint);
-            }
-            Trouble::Later(why) | Trouble::Busy(why, _) | Trouble::Lost(why) | Trouble::Unfit { why, .. } => {
-                (Exit::Network, format!("no token: {why}"))
-            }
-        };
-        fail_hint(exit, format!("account `{name}`: {why}"), format!("`hallpass login {name}` tries again"))
-    }
-
-    /// A refused scope is one of those that were asked for.
-    fn with_scope(&self, words: String) -> String {
-        match words.contains("invalid_scope") && !self.client.scope.is_empty() {
-            true => format!("{words} (asked for: {})", self.client.scope.join(" ")),
-            false => words,
-        }
     }
 
     fn session(&self, grant: Grant, how: How, nonce: Option<&str>) -> Result<Session> {

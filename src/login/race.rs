@@ -78,7 +78,7 @@ pub(super) fn sign_in(attempt: &Attempt<'_>, road: &Road) -> Result<SignedIn> {
             },
             Arrival::Pasted(code, checked) => match attempt.grants()?.code(&code, race.request()?) {
                 // Of a bare code nothing was known: it may have been anything that was typed.
-                Err(Trouble::Ended(why) | Trouble::Unsaid(why)) if checked == Checked::Nothing => {
+                Err(Trouble::Ended(why) | Trouble::Unsaid(_, why)) if checked == Checked::Nothing => {
                     race.not_taken(&why)?
                 }
                 traded => {

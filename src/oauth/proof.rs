@@ -40,6 +40,8 @@ pub(crate) struct Signer {
     key: Key,
     id: Option<String>,
     audience: String,
+    /// The audience is the token endpoint, and not the issuer.
+    to_endpoint: bool,
 }
 
 /// What a proof adds to a request.
@@ -68,6 +70,7 @@ impl Proof {
                     key: Key::read("client_assertion_key_file", file)?,
                     id: client.machine.key_id.clone(),
                     audience: if to_endpoint { token_endpoint } else { issuer }.to_owned(),
+                    to_endpoint,
                 })))
             }
         }
@@ -76,6 +79,18 @@ impl Proof {
     /// Whether the client proves anything.
     pub(crate) fn is_some(&self) -> bool {
         !matches!(self, Self::None)
+    }
+
+    /// The key of the configuration for servers that do not understand it as it is: glewlwyd 2.7.5 does not decode a secret that
+    /// is encoded in the header; it and canaille 0.3.6 know no audience but the token endpoint.
+    pub(crate) fn other_way(&self) -> Option<&'static str> {
+        match self {
+            Self::Basic(secret) if encoded(secret.expose()) != secret.expose() => {
+                Some("token_endpoint_auth_method = \"client_secret_post\"")
+            }
+            Self::Key(signer) if !signer.to_endpoint => Some("client_assertion_audience = \"token_endpoint\""),
+            _ => None,
+        }
     }
 
     /// What no message may repeat.
@@ -125,9 +140,12 @@ impl Signer {
 
 /// RFC 6749 2.3.1: each half is form-encoded first, so that a colon in it is none.
 fn basic(client_id: &str, secret: &Secret) -> Secret {
-    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = Secret::new(format!("{}:{}", encode(client_id), encode(secret.expose())));
+    let pair = Secret::new(format!("{}:{}", encoded(client_id), encoded(secret.expose())));
     Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn secret(client: &Client) -> Result<Secret> {

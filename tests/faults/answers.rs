@@ -39,6 +39,7 @@ fn every_refusal_has_its_code_and_words() {
         ("F82", 400, "<html>Bad Request</html>", 6, ["400", "/token"]),
         ("F76", 401, r#"{"error":"invalid_client"}"#, 10, ["invalid_client", "client_id"]),
         ("F77", 403, "<html>firewall</html>", 6, ["403", "/token"]),
+        ("F77", 403, "", 6, ["403", "/token"]),
         ("F78", 404, "", 6, ["404", "/token"]),
         ("F78", 405, "", 6, ["405", "/token"]),
         ("F78", 410, "", 6, ["410", "/token"]),
