@@ -92,11 +92,11 @@ pub(crate) fn server(account: &str, client: &Client, http: &Http, all: bool) -> 
     })
 }
 
-/// Whether there is an authorization server of this name.
-pub(crate) fn is_issuer(issuer: &str, http: &Http) -> bool {
-    let asked = well_known(issuer).into_iter().filter_map(|url| http.get(&url, None, &[]).ok());
-    let found = asked.filter_map(|answer| serde_json::from_slice::<Metadata>(&answer.body).ok());
-    found.into_iter().any(|found| found.issuer.trim_end_matches('/') == issuer)
+/// What the authorization server at this origin calls itself, if there is one: with a slash at the end, or without.
+pub(crate) fn issuer_at(origin: &str, http: &Http) -> Option<String> {
+    let asked = well_known(origin).into_iter().filter_map(|url| http.get(&url, None, &[]).ok());
+    let named = asked.filter_map(|answer| Some(serde_json::from_slice::<Metadata>(&answer.body).ok()?.issuer));
+    named.into_iter().find(|named| named.strip_suffix('/').unwrap_or(named) == origin)
 }
 
 fn metadata(account: &str, issuer: &str, http: &Http) -> Result<Metadata> {

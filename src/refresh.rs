@@ -91,7 +91,7 @@ impl Refresh<'_> {
         };
         match setback::shared(self.setback, self.began) {
             Some(_) if usable => return Ok(Outcome::Good(Box::new(session))),
-            Some(failure) => return Err(failure.into()),
+            Some(failure) => return told(failure),
             None => {}
         }
         let _held = Held::begin(); // until the commit nothing may cut us short
@@ -115,7 +115,7 @@ impl Refresh<'_> {
             Ok(Spent::Not(failure, pause)) => {
                 setback::leave(self.setback, &failure, pause);
                 // What is in hand is good: the trouble shows again when it is not.
-                if usable { Ok(Outcome::Good(Box::new(session))) } else { Err(failure.into()) }
+                if usable { Ok(Outcome::Good(Box::new(session))) } else { told(failure) }
             }
             Err(_) if usable => Ok(Outcome::Good(Box::new(session))),
             Err(why) => Err(why),
@@ -161,13 +161,20 @@ impl Refresh<'_> {
                     return Ok(match trouble {
                         Trouble::Ended(words) => Spent::Ended(words),
                         Trouble::Refused(words) => Spent::Not(self.refused(&words), 0),
+                        // The refresh token stays: it may be something else that the server does not like. A 403 is a gateway's
+                        // more often than not.
+                        Trouble::Unsaid(400, why) => {
+                            let what = format!("account `{}`: its session may have ended: {why}", self.name);
+                            Spent::Not(Failure::new(Exit::SignIn, what), 0)
+                        }
                         Trouble::Busy(why, pause) => {
                             let until = rfc3339(now().saturating_add(pause.min(setback::LONGEST)));
                             Spent::Not(self.lost(&format!("{why}; it is left alone until {until}")), pause)
                         }
-                        Trouble::Later(why) | Trouble::Lost(why) | Trouble::Unfit { why, .. } => {
-                            Spent::Not(self.lost(&why), 0)
-                        }
+                        Trouble::Unsaid(_, why)
+                        | Trouble::Later(why)
+                        | Trouble::Lost(why)
+                        | Trouble::Unfit { why, .. } => Spent::Not(self.lost(&why), 0),
                     });
                 }
             }
@@ -275,6 +282,11 @@ impl Refresh<'_> {
         let what = format!("account `{}`: no new token: {why}", self.name);
         Failure::new(Exit::Network, what).hint("try again; the session is kept")
     }
+}
+
+/// Where a person can help, one is asked if one is there.
+fn told(failure: Failure) -> Result<Outcome> {
+    if failure.exit == Exit::SignIn { Ok(Outcome::SignIn(failure)) } else { Err(failure.into()) }
 }
 
 enum Spent<'a> {

@@ -48,9 +48,11 @@ pub(crate) fn of(text: &str, http: &Http) -> Result<Option<Resource>> {
         let scope = parameter(&challenge, "scope").map(|scope| scope.split(' ').map(str::to_owned).collect());
         return Ok(Some(Resource { scope: scope.unwrap_or(found.scope), ..found }));
     }
-    let issuer = url.origin().ascii_serialization();
-    let is_server = matches!(url.origin(), Origin::Tuple(..)) && discovery::is_issuer(&issuer, http);
-    Ok(is_server.then(|| Resource { resource: text.to_owned(), issuer, scope: Vec::new() }))
+    if !matches!(url.origin(), Origin::Tuple(..)) {
+        return Ok(None);
+    }
+    let issuer = discovery::issuer_at(&url.origin().ascii_serialization(), http);
+    Ok(issuer.map(|issuer| Resource { resource: text.to_owned(), issuer, scope: Vec::new() }))
 }
 
 /// Between host and path, and at the root.

@@ -74,6 +74,18 @@ fn a_server_that_registers_nobody_is_told_about_before_anything_is_written() {
     assert!(world.config_text().contains("client_id = \"cli\""));
 }
 
+/// Many frameworks end their own name with a slash; it is that name that everything is checked against afterwards.
+#[test]
+fn a_server_may_end_its_name_with_a_slash() {
+    use crate::answers::Fault;
+    let idp = Idp::builder().registers().under("/").start();
+    idp.always(At::McpMetadata, Fault::Status(404, vec![], ""));
+    let world = World::bare();
+    world.with_person(&["login", &format!("{}mcp", idp.issuer)]).expect(0);
+    assert!(world.config_text().contains(&format!("issuer = \"{}\"", idp.issuer)), "{}", world.config_text());
+    assert!(idp.issuer.ends_with('/') && idp.live_access_token(world.run(&["get"]).expect(0).out.trim_end()));
+}
+
 /// The resource speaks for another: neither is believed.
 #[test]
 fn a_resource_speaks_for_itself_alone() {

@@ -235,7 +235,12 @@ fn a_client_that_is_refused_keeps_what_it_has() {
         ),
     );
     let told = world.run(&["login", "robot"]).refused(&[10], &["invalid_client"]);
-    assert!(!told.err.contains("canary"), "{told:?}");
+    assert!(!told.err.contains("canary") && !told.err.contains("client_secret_post"), "{told:?}");
+    // The header has it encoded (RFC 6749 2.3.1), and there are servers that do not decode it.
+    let odd = robot(&idp, "client_secret_file = \"secret\"");
+    beside(&odd, "secret", "s3 cret:%&+");
+    idp.once(At::Token, Fault::Status(401, vec![], "{\"error\":\"invalid_client\"}"));
+    odd.run(&["login", "robot"]).refused(&[10], &["token_endpoint_auth_method = \"client_secret_post\""]);
     let nonsense: [Fault; 6] = [
         Fault::Html200,
         Fault::Status(302, vec![("Location", "https://portal.example.com/login")], ""),
@@ -250,4 +255,22 @@ fn a_client_that_is_refused_keeps_what_it_has() {
         assert_eq!(fs::read(world.data("robot")).unwrap(), before, "{fault:?}");
         assert_eq!(world.token(), token, "{fault:?}");
     }
+}
+
+/// glewlwyd says no more than a status, and wants its token endpoint for an audience.
+#[test]
+fn a_key_that_is_refused_without_a_word_may_want_another_audience() {
+    if !has("openssl") {
+        return;
+    }
+    let idp = Idp::start();
+    let world = robot(&idp, "client_assertion_key_file = \"key.pem\"");
+    let key = world.config_file().with_file_name("key.pem");
+    openssl(&["genpkey", "-algorithm", "ED25519", "-out", key.to_str().unwrap()]);
+    idp.always(At::Token, Fault::Status(403, vec![], ""));
+    let audience = "client_assertion_audience = \"token_endpoint\"";
+    world.run(&["get"]).refused(&[10], &["status 403 and no reason", audience]);
+    world.add(&format!("{audience}\n"));
+    let told = world.run(&["get"]).refused(&[10], &["status 403 and no reason"]);
+    assert!(!told.err.contains(audience), "{told:?}");
 }

@@ -20,7 +20,7 @@ use crate::discovery::Server;
 use crate::failure::fail_hint;
 use crate::flow::Flow;
 use crate::http::Http;
-use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof, Registered, Trouble, Uses};
+use crate::oauth::{self, AuthorizationRequest, Dpop, Grant, Grants, Proof, Registered, Uses};
 use crate::shown::shown;
 use crate::signals::Held;
 use crate::token::{How, Session};
@@ -163,34 +163,6 @@ impl Attempt<'_> {
     pub(super) fn session_of_code(&self, grant: Grant, request: &AuthorizationRequest, how: How) -> Result<Session> {
         let asked_for_id = self.client.scope.iter().any(|scope| scope == "openid");
         self.session(grant, how, asked_for_id.then(|| request.nonce.expose()))
-    }
-
-    /// A sign-in that got as far as the token endpoint and no further.
-    pub(super) fn no_token(&self, trouble: Trouble) -> anyhow::Error {
-        let name = self.account;
-        let (exit, why) = match trouble {
-            Trouble::Ended(words) => (Exit::Denied, format!("the server gave no token: {words}")),
-            Trouble::Refused(words) => {
-                let what = format!("account `{name}`: the server refuses its client: {}", self.with_scope(words));
-                return fail_hint(
-                    Exit::Config,
-                    what,
-                    "check `client_id`, `client_secret_file`, `redirect_uri` and `scope`",
-                );
-            }
-            Trouble::Later(why) | Trouble::Busy(why, _) | Trouble::Lost(why) | Trouble::Unfit { why, .. } => {
-                (Exit::Network, format!("no token: {why}"))
-            }
-        };
-        fail_hint(exit, format!("account `{name}`: {why}"), format!("`hallpass login {name}` tries again"))
-    }
-
-    /// A refused scope is one of those that were asked for.
-    pub(super) fn with_scope(&self, words: String) -> String {
-        match words.contains("invalid_scope") && !self.client.scope.is_empty() {
-            true => format!("{words} (asked for: {})", self.client.scope.join(" ")),
-            false => words,
-        }
     }
 
     pub(super) fn session(&self, grant: Grant, how: How, nonce: Option<&str>) -> Result<Session> {

@@ -23,9 +23,13 @@ pub(crate) fn client_id(client: &Client, flag: Option<&str>) -> Option<(String, 
 
 /// Nobody said which client signs in.
 pub(crate) fn no_client(account: &str, client: &Client, flow: Flow) -> anyhow::Error {
+    fail_hint(Exit::Config, format!("account `{account}` has no client_id"), by_hand(client, flow))
+}
+
+/// What to do for a client of one's own, and how to name it.
+pub(super) fn by_hand(client: &Client, flow: Flow) -> String {
     let or = client.provider.as_ref().map_or(String::new(), |row| format!(", or set {}", row.client_id_env));
-    let hint = format!("{}; then `--client-id ID`{or}", registering(client, flow));
-    fail_hint(Exit::Config, format!("account `{account}` has no client_id"), hint)
+    format!("{}; then `--client-id ID`{or}", registering(client, flow))
 }
 
 /// A new account wants to be told what no option says.

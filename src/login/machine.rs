@@ -64,12 +64,13 @@ fn refused(attempt: &Attempt<'_>, trouble: Trouble, shown_token: Option<&Brought
     let name = attempt.account;
     let (exit, words) = match (&trouble, shown_token) {
         (Trouble::Ended(words), _) => (Exit::SignIn, words),
-        (Trouble::Refused(words), Some(_)) => (Exit::Config, words),
+        (Trouble::Refused(words), Some(_)) | (Trouble::Unsaid(_, words), _) => (Exit::Config, words),
         _ => return attempt.no_token(trouble),
     };
     let words = attempt.with_scope(words.clone());
     let Some(Brought { from, secret, .. }) = shown_token else {
-        return fail_hint(exit, format!("account `{name}`: the server gave no token: {words}"), "check its client");
+        let hint = attempt.other_client(&words);
+        return fail_hint(exit, format!("account `{name}`: the server gave no token: {words}"), hint);
     };
     let hint = match claims::audiences(secret).as_slice() {
         [] => "does the server know who issued it?".to_owned(),

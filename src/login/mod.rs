@@ -13,6 +13,7 @@ pub(crate) mod pages;
 mod paste;
 mod profile;
 mod race;
+mod refused;
 mod response;
 mod road;
 mod subject;

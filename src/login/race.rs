@@ -79,7 +79,9 @@ pub(super) fn sign_in(attempt: &Attempt<'_>, road: &Road) -> Result<SignedIn> {
             },
             Arrival::Pasted(code, checked) => match attempt.grants()?.code(&code, race.request()?) {
                 // Of a bare code nothing was known: it may have been anything that was typed.
-                Err(Trouble::Ended(why)) if checked == Checked::Nothing => race.not_taken(&why)?,
+                Err(Trouble::Ended(why) | Trouble::Unsaid(_, why)) if checked == Checked::Nothing => {
+                    race.not_taken(&why)?
+                }
                 traded => {
                     let traded = traded.map_err(|trouble| attempt.no_token(trouble))?;
                     let session = attempt.session_of_code(traded, race.request()?, How::Paste)?;

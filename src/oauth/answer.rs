@@ -42,6 +42,9 @@ pub(crate) enum Trouble {
     Ended(String),
     /// Another "no" of the server (RFC 6749 5.2): about the client or the request, not the grant.
     Refused(String),
+    /// A "no" without a reason: of the grant, the client or the request. glewlwyd 2.7.5 says 400 so of a refresh token that was
+    /// used before, 403 of a client that it does not believe.
+    Unsaid(u16, String),
     /// Not now: nothing was decided about the grant.
     Later(String),
     /// The same, and the server wants to be left alone for so many seconds.
@@ -61,7 +64,7 @@ impl Trouble {
             Self::Refused(words) => Self::Refused(clean(words)),
             Self::Later(words) => Self::Later(clean(words)),
             Self::Unfit { why, refresh_token } => Self::Unfit { why: clean(why), refresh_token },
-            Self::Busy(..) | Self::Lost(_) => self, // nothing of the server's in it
+            Self::Unsaid(..) | Self::Busy(..) | Self::Lost(_) => self, // nothing of the server's in it
         }
     }
 }
@@ -125,6 +128,10 @@ pub(crate) fn read(endpoint: &str, answer: &Answer) -> Result<Grant, Trouble> {
         _ if status == 200 => Err(Trouble::Later(format!("{endpoint} answered with something that is no token"))),
         // RFC 6749 5.2: what a client gets that it does not know, in so many words or without.
         _ if status == 401 => Err(Trouble::Refused(format!("{endpoint} answered with status 401"))),
+        // A page in its place is some gateway's.
+        _ if matches!(status, 400 | 403) && text.is_empty() => {
+            Err(Trouble::Unsaid(status, format!("{endpoint} answered with status {status} and no reason")))
+        }
         _ => {
             let why = format!("{endpoint} answered with status {status}");
             Err(match answer.retry_after {

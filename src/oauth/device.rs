@@ -141,7 +141,9 @@ pub(super) fn polled(endpoint: &str, answer: &Answer) -> Polled {
             Err(Trouble::Ended(_)) => Polled::Expired,
             Err(Trouble::Unfit { why, .. }) => Polled::Odd(why),
             Err(Trouble::Later(why)) if is_json && answer.status < 300 => Polled::Odd(why),
-            Err(Trouble::Later(why) | Trouble::Busy(why, _) | Trouble::Lost(why)) => Polled::Silent(why),
+            Err(Trouble::Unsaid(_, why) | Trouble::Later(why) | Trouble::Busy(why, _) | Trouble::Lost(why)) => {
+                Polled::Silent(why)
+            }
             Err(Trouble::Refused(words)) => Polled::Refused(words),
         },
     }

@@ -34,13 +34,14 @@ pub(crate) enum Proof {
     Assertion(Secret),
 }
 
-/// A key, for whom its assertions are, and what type they say they have.
+/// A key, and for whom its assertions are.
 #[derive(Debug)]
 pub(crate) struct Signer {
     key: Key,
     id: Option<String>,
     audience: String,
-    kind: &'static str,
+    /// The audience is the token endpoint, and not the issuer.
+    to_endpoint: bool,
 }
 
 /// What a proof adds to a request.
@@ -64,17 +65,12 @@ impl Proof {
             Some(Method::Post) => Ok(Self::Post(secret(client)?)),
             Some(Method::PrivateKeyJwt) => {
                 let file = client.machine.key_file.as_ref().ok_or_else(|| lacks("client_assertion_key_file"))?;
-                // The issuer alone, and a type of its own (draft-ietf-oauth-rfc7523bis-11, 4); a server that still wants
-                // the endpoint is of before that type, too.
-                let (audience, kind) = match client.machine.to_token_endpoint || issuer.is_empty() {
-                    true => (token_endpoint, "JWT"),
-                    false => (issuer, "client-authentication+jwt"),
-                };
+                let to_endpoint = client.machine.to_token_endpoint || issuer.is_empty();
                 Ok(Self::Key(Box::new(Signer {
                     key: Key::read("client_assertion_key_file", file)?,
                     id: client.machine.key_id.clone(),
-                    audience: audience.to_owned(),
-                    kind,
+                    audience: if to_endpoint { token_endpoint } else { issuer }.to_owned(),
+                    to_endpoint,
                 })))
             }
         }
@@ -83,6 +79,18 @@ impl Proof {
     /// Whether the client proves anything.
     pub(crate) fn is_some(&self) -> bool {
         !matches!(self, Self::None)
+    }
+
+    /// The key of the configuration for servers that do not understand it as it is: glewlwyd 2.7.5 does not decode a secret that
+    /// is encoded in the header; it and canaille 0.3.6 know no audience but the token endpoint.
+    pub(crate) fn other_way(&self) -> Option<&'static str> {
+        match self {
+            Self::Basic(secret) if encoded(secret.expose()) != secret.expose() => {
+                Some("token_endpoint_auth_method = \"client_secret_post\"")
+            }
+            Self::Key(signer) if !signer.to_endpoint => Some("client_assertion_audience = \"token_endpoint\""),
+            _ => None,
+        }
     }
 
     /// What no message may repeat.
@@ -118,7 +126,10 @@ impl Proof {
 impl Signer {
     /// RFC 7523 3, with a name of its own for each request.
     fn assertion(&self, client_id: &str, now: u64) -> Option<Secret> {
-        let mut header = json!({ "alg": self.key.algorithm(), "typ": self.kind });
+        // The issuer alone, and a type of its own (draft-ietf-oauth-rfc7523bis-11, 4); a server that still wants the endpoint
+        // is of before that type, too.
+        let kind = if self.to_endpoint { "JWT" } else { "client-authentication+jwt" };
+        let mut header = json!({ "alg": self.key.algorithm(), "typ": kind });
         if let Some(id) = &self.id {
             header["kid"] = id.clone().into();
         }
@@ -132,9 +143,12 @@ impl Signer {
 
 /// RFC 6749 2.3.1: each half is form-encoded first, so that a colon in it is none.
 fn basic(client_id: &str, secret: &Secret) -> Secret {
-    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = Secret::new(format!("{}:{}", encode(client_id), encode(secret.expose())));
+    let pair = Secret::new(format!("{}:{}", encoded(client_id), encoded(secret.expose())));
     Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())))
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 fn secret(client: &Client) -> Result<Secret> {

@@ -42,7 +42,13 @@ pub(crate) fn register(http: &Http, endpoint: &str, uses: Uses<'_>, scope: &[Str
     if both && (400..500).contains(&answer.status) {
         answer = ask(Uses { device: false, ..uses })?;
     }
-    read(&named(endpoint), answer.status, &answer.body, uses)
+    match read(&named(endpoint), answer.status, &answer.body, uses) {
+        // Some register only what they list (canaille 0.3.6 no `offline_access`) and take the rest at a sign-in.
+        Err(Trouble::Refused(words)) if !scope.is_empty() && words.starts_with("invalid_client_metadata") => {
+            register(http, endpoint, uses, &[])
+        }
+        made => made,
+    }
 }
 
 fn wish(uses: Uses<'_>, scope: &[String]) -> Value {
@@ -62,7 +68,7 @@ fn wish(uses: Uses<'_>, scope: &[String]) -> Value {
 #[derive(Deserialize, Default)]
 struct Body {
     client_id: Option<String>,
-    token_endpoint_auth_method: Option<String>,
+    token_endpoint_auth_method: Option<Value>,
     redirect_uris: Option<Vec<String>>,
     grant_types: Option<Vec<String>>,
     error: Option<String>,
@@ -81,7 +87,7 @@ fn read(endpoint: &str, status: u16, body: &[u8], uses: Uses<'_>) -> Result<Regi
             Err(Trouble::Refused(words.collect::<Vec<_>>().join(": ")))
         }
         // Some send a secret along that they do not ask for afterwards; only what they name counts.
-        Body { token_endpoint_auth_method: Some(method), .. } if method != "none" => {
+        Body { token_endpoint_auth_method: Some(method), .. } if !has_none(&method) => {
             let what = "registers only clients with a secret or a key; register one by hand";
             Err(Trouble::Refused(format!("{endpoint} {what}")))
         }
@@ -99,6 +105,12 @@ fn read(endpoint: &str, status: u16, body: &[u8], uses: Uses<'_>) -> Result<Regi
         Body { client_id: Some(id), .. } if matches!(status, 200 | 201) && is_id(&id) => Ok(Registered { id, device }),
         _ => Err(Trouble::Later(format!("{endpoint} answered with status {status} and no client"))),
     }
+}
+
+/// A public client, which glewlwyd can say as a list.
+fn has_none(method: &Value) -> bool {
+    let is_none = |method: &Value| method.as_str() == Some("none");
+    is_none(method) || method.as_array().is_some_and(|methods| methods.iter().any(is_none))
 }
 
 /// The port of a loopback address is nobody's to compare (RFC 8252 7.3).

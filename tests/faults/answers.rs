@@ -21,7 +21,7 @@ use super::{all_refuse, expired, sound};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-/// F73-F78, F81: the code, the words, one request, and the same record.
+/// F73-F78, F81, F82: the code, the words, one request, and the same record.
 #[test]
 fn every_refusal_has_its_code_and_words() {
     let rows = [
@@ -35,8 +35,11 @@ fn every_refusal_has_its_code_and_words() {
             ["invalid_scope: no api", "scope"],
         ),
         ("F76", 401, "", 10, ["401", "/token"]),
+        ("F82", 400, "", 4, ["answered with status 400 and no reason", "hallpass login work"]),
+        ("F82", 400, "<html>Bad Request</html>", 6, ["400", "/token"]),
         ("F76", 401, r#"{"error":"invalid_client"}"#, 10, ["invalid_client", "client_id"]),
         ("F77", 403, "<html>firewall</html>", 6, ["403", "/token"]),
+        ("F77", 403, "", 6, ["403", "/token"]),
         ("F78", 404, "", 6, ["404", "/token"]),
         ("F78", 405, "", 6, ["405", "/token"]),
         ("F78", 410, "", 6, ["410", "/token"]),
@@ -107,7 +110,8 @@ fn a_pause_is_no_obstacle_to_what_needs_no_refresh() {
 /// F79, F80: whoever waited shares the failure, of any kind: one request from the whole crowd.
 #[test]
 fn waiters_share_a_failure() {
-    for (status, body) in [("500 Oops", ""), ("400 Bad Request", r#"{"error":"invalid_client"}"#)] {
+    let refused = r#"{"error":"invalid_client"}"#;
+    for (status, body) in [("500 Oops", ""), ("400 Bad Request", refused), ("400 Bad Request", "")] {
         let idp = Idp::start();
         let world = expired(&idp);
         let gate = Arc::new(AtomicBool::new(false));
@@ -120,7 +124,7 @@ fn waiters_share_a_failure() {
         });
         {
             let _detour = wire.takes_over(&world);
-            let crowd: Vec<_> = (0..20).map(|_| world.start(&["get"])).collect();
+            let crowd: Vec<_> = (0..20).map(|_| Running::start(world.command(&["get"]))).collect();
             if cfg!(target_os = "linux") {
                 let waits = |caller: &&Running| caller.sleeps() >= 10;
                 until("the crowd to wait", || (crowd.iter().filter(waits).count() == 19).then_some(()));
@@ -129,11 +133,28 @@ fn waiters_share_a_failure() {
             }
             gate.store(true, Ordering::SeqCst);
             let ends = crowd.into_iter().map(Running::end);
-            let words: BTreeSet<_> = ends.map(|done| done.refused(&[6, 10], &["work"]).err).collect();
+            let words: BTreeSet<_> = ends.map(|done| done.refused(&[4, 6, 10], &["work"]).err).collect();
             assert_eq!((words.len(), wire.requests()), (1, 1), "{status}: {words:?}");
         }
         sound(&idp, &world);
     }
+}
+
+/// F82: as glewlwyd says that a session has ended. Who is there may sign in anew.
+#[test]
+fn a_no_without_a_reason_asks_a_person() {
+    let idp = Idp::start();
+    let world = expired(&idp);
+    idp.once(At::Token, Fault::Status(400, vec![], ""));
+    let token = world.with_person(&["get"]).expect(0).out;
+    assert!(idp.live_access_token(token.trim_end()));
+    assert_eq!((world.opened().len(), idp.count("refresh_token")), (2, 1));
+    world.shift(3000); // in its last fifth: nobody is asked while the token works
+    idp.once(At::Token, Fault::Status(400, vec![], ""));
+    assert_eq!(world.with_person(&["get"]).expect(0).out, token);
+    assert_eq!((world.opened().len(), idp.count("refresh_token")), (2, 2));
+    idp.once(At::Token, Fault::Status(400, vec![], ""));
+    world.with_person(&["login", "work"]).refused(&[5], &["work", "400 and no reason"]);
 }
 
 /// F82: JSON is read whatever it is called; what is no JSON object is 6.

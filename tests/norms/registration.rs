@@ -52,6 +52,7 @@ fn what_the_server_made_of_it_counts() {
         [("redirect_uris", json!(["http://127.0.0.1/callback"]))],
         [("grant_types", json!(["authorization_code"]))],
         [("scope", json!("openid"))],
+        [("token_endpoint_auth_method", json!(["none"]))], // as glewlwyd has it, which lists several
     ] {
         let idp = Idp::builder().registers().start();
         let world = world(&idp);
@@ -59,6 +60,39 @@ fn what_the_server_made_of_it_counts() {
         world.sign_in();
         assert_eq!(world.record()["client_id"], "theirs");
     }
+}
+
+/// N79: canaille registers no scope that it does not list, and `offline_access` is one; what is asked for at the sign-in it
+/// takes all the same.
+#[test]
+fn a_scope_that_cannot_be_registered_is_left_out() {
+    let refusal = r#"{"error":"invalid_client_metadata","error_description":"Invalid claim: 'scope'"}"#;
+    let refusal = Fault::Status(400, vec![("Content-Type", "application/json")], refusal);
+    let idp = Idp::builder().registers().start();
+    let world = world(&idp);
+    idp.once(At::Register, refusal.clone());
+    world.sign_in();
+    let asked = idp.calls(At::Register);
+    assert_eq!(asked.len(), 2);
+    assert_eq!((asked[0].json["scope"].is_string(), &asked[1].json["scope"]), (true, &Value::Null));
+    let scope = asked[0].json["scope"].as_str().unwrap();
+    assert_eq!(field(&idp.calls(At::Authorize)[0].form, "scope"), Some(scope));
+    idp.always(At::Register, refusal);
+    world.with_person(&["login", "work"]).refused(&[10], &["work", "Invalid claim: 'scope'", "--client-id"]);
+    assert_eq!(idp.calls(At::Register).len(), 4);
+}
+
+/// glewlwyd makes a public client into one with a secret, tells nobody, and refuses it: the way out is another client.
+#[test]
+fn a_client_that_is_registered_and_refused_is_better_registered_by_hand() {
+    let idp = Idp::builder().registers().start();
+    let world = world(&idp);
+    let refusal = r#"{"error":"unauthorized_client"}"#;
+    idp.always(At::Token, Fault::Status(403, vec![("Content-Type", "application/json")], refusal));
+    let words = ["unauthorized_client", "register a public client", "redirect URI", "--client-id ID"];
+    world.with_person(&["login", "work"]).refused(&[10], &words);
+    let named = world.with_person(&["login", "work", "--client-id", "cli"]).refused(&[10], &["check `client_id`"]);
+    assert!(!named.err.contains("register"), "{named:?}");
 }
 
 /// N80: what could change the registration is neither kept nor said.
