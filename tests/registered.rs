@@ -80,9 +80,9 @@ fn what_a_server_registers_for_less_is_used_for_less() {
         terminal.end().expect(0);
         assert_eq!(idp.registered()[0]["grant_types"], json!(["authorization_code", "refresh_token"]));
     }
-    // It takes only who needs no page.
+    // It takes only who needs no page: it is asked for both and for less, with the scope and without.
     let (idp, world, command) = stranger(None, &[Poll::Granted], BARE);
-    for _ in 0..2 {
+    for _ in 0..4 {
         idp.once(At::Register, Fault::Status(400, vec![], refusal));
     }
     Terminal::run(&world, &command).end().expect(0);
