@@ -68,7 +68,7 @@ oidc_agent_peer() {
     : >"$home/gen"
     HOME=$home oidc-agent --console --quiet --socket-path="$socket" >"$home/log" 2>&1 &
     pids+=($!)
-    soon 10 test -S "$socket" || return 0
+    soon 10 test -S "$socket" || { left_out oidc-token 'its daemon did not start' && return 0; }
     HOME=$home OIDC_SOCK=$socket timeout 60 oidc-gen peer --issuer="$issuer" --manual --client-id=oidc-agent --client-secret=oidc-agent-secret \
         --redirect-uri="http://localhost:$(free_port)" --scope='openid offline_access' --flow=code --no-url-call \
         --pw-file="$home/password" --confirm-default --prompt=none >"$home/gen" 2>&1 </dev/null &
@@ -95,7 +95,8 @@ account "peer" {
 CONF
     SHELL=/bin/sh XDG_CONFIG_HOME=$home XDG_RUNTIME_DIR=$home pizauth server -d >"$home/log" 2>&1 &
     pids+=($!)
-    soon 10 test -S "$home/pizauth/pizauth.sock" || return 0 # asked earlier it ends, and so does its daemon
+    # Asked earlier it ends, and so does its daemon.
+    soon 10 test -S "$home/pizauth/pizauth.sock" || { left_out pizauth 'its daemon did not start' && return 0; }
     XDG_RUNTIME_DIR=$home soon 20 pizauth show peer >"$home/shown" 2>&1 || true
     peer "pizauth $(XDG_CONFIG_HOME=$home XDG_RUNTIME_DIR=$home pizauth info | sed -n 's/^pizauth version \(.*\):/\1/p')" 'its daemon' get - "XDG_RUNTIME_DIR=$home" "$(command -v pizauth)" show peer
 }
