@@ -187,18 +187,24 @@ pub(crate) fn change(drawer: Drawer<'_>, shelf: Option<Shelf>, change: impl FnOn
     };
     change(&mut record);
     let mark = store::beside(data, name, "sealed");
-    let shelf = if mark.try_exists().is_ok_and(|was_sealed| !was_sealed) { shelf.alone() } else { shelf };
+    let was_sealed = mark.try_exists().unwrap_or(true);
+    let shelf = if was_sealed { shelf } else { shelf.alone() };
     if record.entries.is_empty() {
         store::remove(data, name, Some(&shelf.kind()))?;
         let _ = std::fs::remove_file(&mark); // a mark without a record costs a look, no more
         return Ok(());
     }
     record.generation += 1;
-    if matches!(shelf.kind(), Kind::Sealed(_)) {
+    let is_sealed = matches!(shelf.kind(), Kind::Sealed(_));
+    if is_sealed {
         store::write_small(&mark, b"")
             .map_err(|why| fail(Exit::Store, format!("`{}` cannot be written: {why}", mark.display())))?;
     }
-    shelf.save(&record, record.generation)
+    shelf.save(&record, record.generation)?;
+    if was_sealed && !is_sealed {
+        let _ = std::fs::remove_file(&mark); // with it the unsealed record would not be believed
+    }
+    Ok(())
 }
 
 /// Without the mark that a sealed record leaves, no keychain is asked: most places have nothing kept.

@@ -1,7 +1,6 @@
 //! A hit: no lock, no socket, no thread, one process; it answers while others hold both locks.
 
 use std::fs::{self, File};
-use std::time::{Duration, SystemTime};
 
 use crate::idp::Idp;
 use crate::runs::{Done, done, has};
@@ -36,7 +35,7 @@ fn a_hit_is_one_process_without_locks_or_sockets() {
     let idp = Idp::start();
     let world = World::signed_in(&idp);
     let token = world.token();
-    world.ask(&["git", "get"], GIT).expect(0);
+    world.settle();
     let before = idp.every_call();
     let doors = [
         (["get"].as_slice(), ""),
@@ -89,14 +88,12 @@ fn a_hit_answers_while_another_holds_both_locks() {
     assert_eq!(idp.count("refresh_token"), 0);
 }
 
-/// A world that keeps what tools bring, its configuration older than any tick of a clock.
+/// A world that keeps what tools bring.
 fn keeping(idp: &Idp) -> World {
     let world = World::new(idp);
     world.config(&format!("keep = \"always\"\n{}", world.config_text()));
-    let settled = SystemTime::now() - Duration::from_secs(60);
-    File::options().write(true).open(world.config_file()).unwrap().set_modified(settled).unwrap();
     world.sign_in();
-    world.ask(&["git", "get"], GIT).expect(0);
+    world.settle();
     world
 }
 

@@ -197,7 +197,7 @@ fn a_sealed_hit_is_one_process_without_locks_or_sockets() {
     let idp = Idp::start();
     let world = keychain.signed_in(&idp);
     let token = world.token();
-    world.ask(&["git", "get"], GIT).expect(0);
+    world.settle();
     let (before, never) = (idp.every_call(), ["socket", "connect", "clone", "clone3", "fork", "vfork", "flock"]);
     for (args, stdin) in [(["get"].as_slice(), ""), (&["git", "get"], GIT), (&["kubectl"], ""), (&["header"], "")] {
         let Some((done, log)) = traced(&world, args, stdin) else { return };

@@ -108,3 +108,15 @@ fn the_way_out_of_a_lost_key_leads_past_kept_passwords() {
     git.world.sign_in();
     git.world.run(&["get"]).expect(0);
 }
+
+#[test]
+fn what_was_sealed_is_kept_in_a_file_once_that_is_wished() {
+    let Some(keychain) = keychain() else { return };
+    let Some(mut git) = git(&keychain, "keep = \"always\"\n") else { return };
+    store(&git, "example.com", "user", "first-pass");
+    assert!(git.world.holdings()[0].contains('@'), "{:?}", git.world.holdings());
+    git.world.set("HALLPASS_STORE", "file");
+    store(&git, "example.com", "user", "second-pass");
+    assert!(!git.world.holdings().join(" ").contains('@'), "{:?}", git.world.holdings());
+    git.fills(&at("example.com"), &(at("example.com") + &pair("user", "second-pass")));
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -119,6 +119,12 @@ esac
     }
     pub fn config_text(&self) -> String {
         fs::read_to_string(self.config_file()).unwrap()
+    }
+    /// config.toml is older than a clock's tick, as it is in life: from here on places are found without reading it.
+    pub fn settle(&self) {
+        let settled = SystemTime::now() - Duration::from_secs(60);
+        fs::File::options().write(true).open(self.config_file()).unwrap().set_modified(settled).unwrap();
+        self.ask(&["git", "get"], "protocol=https\nhost=nobody.example\n\n").expect(0);
     }
     /// A second account beside what is there.
     pub fn add(&self, text: &str) {

@@ -1,7 +1,7 @@
 // An authorization server for the checks: npm `oidc-provider` on 127.0.0.1, with a person who always says yes.
 //
-//   node authorization-server.mjs --modules DIR [--access-token-ttl 3600] [--access-token-length 43] [--token-delay 0] [--pages]
-//       [--machine-keys FILE --trusted-issuer URL]
+//   node authorization-server.mjs --modules DIR [--access-token-ttl 3600] [--access-token-length 43] [--token-delay 0]
+//       [--pages] [--machine-keys FILE --trusted-issuer URL]
 //
 // With `--pages` it asks on the package's own pages, for a browser with somebody in front of it.
 // With `--machine-keys` it knows machines too (machines.mjs), and resources under https://api.example.com.

@@ -17,24 +17,33 @@ our_rows() {
     done
 }
 
-# Helpers that read a file or ask a daemon of their own.
+# Helpers that read a file or ask a daemon of their own. Before those of a door comes hallpass by it: like them, it then
+# follows another program.
 fast_peers() {
-    our_rows git get kubectl
+    our_rows git
     git_peers
+    our_rows get
     if here oidc-agent; then oidc_agent_peer; fi
     if here pizauth; then pizauth_peer; fi
+    our_rows kubectl
     if here gke-gcloud-auth-plugin; then gke_peer; fi
 }
 
-# Helpers that ask the keychain over D-Bus, or start an interpreter or a large program.
+# Helpers that ask the keychain over D-Bus, or start an interpreter or a large program: whoever follows one of those feels
+# what it left behind.
 slow_peers() {
-    our_rows git get docker
+    local keychain=''
     if [ "${#kinds[@]}" -eq 2 ]; then
-        keychain_peers "$(gnome-keyring-daemon --version | sed -n 's/^gnome-keyring-daemon: /GNOME Keyring /p')"
+        keychain=$(gnome-keyring-daemon --version | sed -n 's/^gnome-keyring-daemon: /GNOME Keyring /p')
     else
         left_out 'what asks a keychain' 'none could be started'
     fi
+    our_rows git docker get
+    if [ -n "$keychain" ]; then libsecret_peer; fi
     if here gh; then gh_peer; fi
+    if [ -n "$keychain" ] && here docker-credential-secretservice; then docker_peer; fi
+    if [ -n "$keychain" ] && here secret-tool; then secret_tool_peer; fi
+    if [ -n "$keychain" ]; then python_peer; fi
 }
 
 git_peers() {
@@ -59,7 +68,7 @@ oidc_agent_peer() {
     : >"$home/gen"
     HOME=$home oidc-agent --console --quiet --socket-path="$socket" >"$home/log" 2>&1 &
     pids+=($!)
-    soon 10 test -S "$socket" || return 0
+    soon 10 test -S "$socket" || { left_out oidc-token 'its daemon did not start' && return 0; }
     HOME=$home OIDC_SOCK=$socket timeout 60 oidc-gen peer --issuer="$issuer" --manual --client-id=oidc-agent --client-secret=oidc-agent-secret \
         --redirect-uri="http://localhost:$(free_port)" --scope='openid offline_access' --flow=code --no-url-call \
         --pw-file="$home/password" --confirm-default --prompt=none >"$home/gen" 2>&1 </dev/null &
@@ -86,7 +95,8 @@ account "peer" {
 CONF
     SHELL=/bin/sh XDG_CONFIG_HOME=$home XDG_RUNTIME_DIR=$home pizauth server -d >"$home/log" 2>&1 &
     pids+=($!)
-    soon 10 test -S "$home/pizauth/pizauth.sock" || return 0 # asked earlier it ends, and so does its daemon
+    # Asked earlier it ends, and so does its daemon.
+    soon 10 test -S "$home/pizauth/pizauth.sock" || { left_out pizauth 'its daemon did not start' && return 0; }
     XDG_RUNTIME_DIR=$home soon 20 pizauth show peer >"$home/shown" 2>&1 || true
     peer "pizauth $(XDG_CONFIG_HOME=$home XDG_RUNTIME_DIR=$home pizauth info | sed -n 's/^pizauth version \(.*\):/\1/p')" 'its daemon' get - "XDG_RUNTIME_DIR=$home" "$(command -v pizauth)" show peer
 }
@@ -106,22 +116,31 @@ gke_peer() {
 # The version of a Debian package; these programs do not say theirs.
 debian() { dpkg-query -W -f '${source:Upstream-Version}' "$1" 2>"$scratch/found" || true; }
 
-keychain_peers() { # WHERE
-    local program folder python
+libsecret_peer() {
+    local program
     if program=$(libsecret_helper) && "$program" store <"$scratch/git-store.peer" >"$scratch/found"; then
-        peer "git-credential-libsecret $(debian git)" "$1" git "$scratch/git.peer" "$program" get
+        peer "git-credential-libsecret $(debian git)" "$keychain" git "$scratch/git.peer" "$program" get
     fi
-    if here secret-tool && printf '%s' "$token" | secret-tool store --label peer service peer; then
-        peer "secret-tool $(debian libsecret-tools)" "$1" get - "$(command -v secret-tool)" lookup service peer
-    fi
-    if here docker-credential-secretservice &&
-        printf '{"ServerURL":"peer.example.com","Username":"oauth2","Secret":"%s"}' "$token" | docker-credential-secretservice store; then
-        printf 'peer.example.com' >"$scratch/docker.peer"
-        peer "docker-credential-secretservice $(debian golang-docker-credential-helpers)" "$1" docker "$scratch/docker.peer" "$(command -v docker-credential-secretservice)" get
-    fi
+}
+
+docker_peer() {
+    local program
+    program=$(command -v docker-credential-secretservice)
+    printf 'peer.example.com' >"$scratch/docker.peer"
+    printf '{"ServerURL":"peer.example.com","Username":"oauth2","Secret":"%s"}' "$token" | "$program" store
+    peer "docker-credential-secretservice $(debian golang-docker-credential-helpers)" "$keychain" docker "$scratch/docker.peer" "$program" get
+}
+
+secret_tool_peer() {
+    printf '%s' "$token" | secret-tool store --label peer service peer
+    peer "secret-tool $(debian libsecret-tools)" "$keychain" get - "$(command -v secret-tool)" lookup service peer
+}
+
+python_peer() {
+    local python folder
     if python=$(python3 -c 'import sys; print(sys.executable)') && folder=$(python_package keyring==25.7.0 with-dependencies) &&
         PYTHONPATH=$folder "$python" -m keyring set peer oauth2 <<<"$token"; then
-        peer 'python keyring 25.7.0' "$1" get - "PYTHONPATH=$folder" "$python" -m keyring get peer oauth2
+        peer 'python keyring 25.7.0' "$keychain" get - "PYTHONPATH=$folder" "$python" -m keyring get peer oauth2
     else
         left_out 'python keyring' 'not to be had from PyPI'
     fi
