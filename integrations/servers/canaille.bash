@@ -3,8 +3,8 @@
 # What a client meets here: registration that is open to anybody, though not for a scope that is not listed
 # (`offline_access`); redirect URIs compared to the port; `iss` in every answer; an access token of ten days, and of one hour
 # once refreshed; a refresh that takes the access token before it away, so that whoever has just got that one loses it
-# (`refresh_ahead = 0` is for such servers); status 500 for the second of two tokens of one second. No revocation without a
-# secret, no device flow, no pushed requests, no DPoP.
+# (`refresh_ahead = 0` is for such servers); status 500 for the second of two tokens of one second, and the end of its
+# session. No revocation without a secret, no device flow, no pushed requests, no DPoP.
 
 canaille_package='canaille[front,oidc,sqlite,server]==0.3.6'
 
