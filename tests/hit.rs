@@ -36,6 +36,7 @@ fn a_hit_is_one_process_without_locks_or_sockets() {
     let world = World::signed_in(&idp);
     let token = world.token();
     world.settle();
+    world.ask(&["git", "get"], GIT).expect(0);
     let before = idp.every_call();
     let doors = [
         (["get"].as_slice(), ""),
@@ -94,6 +95,7 @@ fn keeping(idp: &Idp) -> World {
     world.config(&format!("keep = \"always\"\n{}", world.config_text()));
     world.sign_in();
     world.settle();
+    world.ask(&["git", "get"], GIT).expect(0);
     world
 }
 

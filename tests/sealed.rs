@@ -198,6 +198,7 @@ fn a_sealed_hit_is_one_process_without_locks_or_sockets() {
     let world = keychain.signed_in(&idp);
     let token = world.token();
     world.settle();
+    world.run(&["get"]).expect(0);
     let (before, never) = (idp.every_call(), ["socket", "connect", "clone", "clone3", "fork", "vfork", "flock"]);
     for (args, stdin) in [(["get"].as_slice(), ""), (&["git", "get"], GIT), (&["kubectl"], ""), (&["header"], "")] {
         let Some((done, log)) = traced(&world, args, stdin) else { return };

@@ -112,19 +112,13 @@ esac
         fs::write(self.config_file(), text).unwrap();
         fs::set_permissions(self.config_file(), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    /// A configuration that was changed a while ago is answered for by routes.
-    pub fn settle(&self) {
-        let settled = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
-        fs::File::options().write(true).open(self.config_file()).unwrap().set_modified(settled).unwrap();
-    }
     pub fn config_text(&self) -> String {
         fs::read_to_string(self.config_file()).unwrap()
     }
-    /// config.toml is older than a clock's tick, as it is in life: from here on places are found without reading it.
+    /// config.toml is older than a clock's tick, as it is in life: after the next question nobody reads it.
     pub fn settle(&self) {
         let settled = SystemTime::now() - Duration::from_secs(60);
         fs::File::options().write(true).open(self.config_file()).unwrap().set_modified(settled).unwrap();
-        self.ask(&["git", "get"], "protocol=https\nhost=nobody.example\n\n").expect(0);
     }
     /// A second account beside what is there.
     pub fn add(&self, text: &str) {
