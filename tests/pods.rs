@@ -7,7 +7,9 @@ use std::path::Path;
 use crate::forms::field;
 use crate::identities::{EXCHANGE, asked, get, jwt, run, world};
 use crate::idp::Idp;
+#[cfg(target_os = "linux")]
 use crate::runs::{Done, done, has};
+#[cfg(target_os = "linux")]
 use crate::world::World;
 
 /// What every pod has.
