@@ -124,6 +124,8 @@ mod whet_backend;
 mod whet_instances;
 mod whet_login;
 mod whet_refusals;
+#[cfg(windows)]
+mod windows;
 mod world;
 
 #[cfg(unix)]
