@@ -145,8 +145,27 @@ pub(crate) fn programs(name: &str) -> Vec<PathBuf> {
         return Vec::new();
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
-    folders.map(|folder| folder.join(name)).filter(|file| is_program(file)).collect()
+    let folders: Vec<_> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
+    let names = spelled(name);
+    let files = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
+    files.filter(|file| is_program(file)).collect()
+}
+
+/// What the file of a program may be called.
+#[cfg(not(windows))]
+fn spelled(name: &str) -> [&str; 1] {
+    [name]
+}
+
+/// The same on Windows, where `npm` may be `npm.cmd`: with each ending of PATHEXT that a program can be started by.
+#[cfg(windows)]
+fn spelled(name: &str) -> Vec<String> {
+    const STARTED: [&str; 4] = [".com", ".exe", ".bat", ".cmd"];
+    let endings = crate::paths::set("PATHEXT").unwrap_or_else(|| STARTED.join(";")).to_ascii_lowercase();
+    let has_one = STARTED.iter().any(|ending| name.to_ascii_lowercase().ends_with(ending));
+    let as_is = has_one.then(|| name.to_owned());
+    let endings = endings.split(';').filter(|ending| STARTED.contains(ending));
+    as_is.into_iter().chain(endings.map(|ending| format!("{name}{ending}"))).collect()
 }
 
 #[cfg(unix)]
@@ -157,7 +176,7 @@ fn is_program(file: &Path) -> bool {
 
 #[cfg(not(unix))]
 fn is_program(file: &Path) -> bool {
-    file.is_file() || file.with_extension("exe").is_file()
+    file.is_file()
 }
 
 /// http(s), printable ASCII, and nothing a shell or `rundll32` could read otherwise.
@@ -174,9 +193,10 @@ mod tests {
     fn the_url_is_one_argument() {
         let url = "https://h/?a=1&b=-x";
         assert_eq!(from_variable("firefox", url), [["firefox", url]]);
-        assert_eq!(from_variable("a --new %s:b", url).len(), 2);
+        let several = if cfg!(windows) { "a --new %s;b" } else { "a --new %s:b" };
+        assert_eq!(from_variable(several, url).len(), 2);
         assert_eq!(from_variable("a --x=%s", url)[0][1], "--x=https://h/?a=1&b=-x");
-        assert!(from_variable(" : ", url).is_empty());
+        assert!(from_variable(if cfg!(windows) { " ; " } else { " : " }, url).is_empty());
     }
 
     #[test]

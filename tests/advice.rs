@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 
 use crate::answers::{At, Fault};
 use crate::idp::Idp;
@@ -62,11 +61,12 @@ fn doctor_tells_alive_refused_and_unreachable_apart() {
     assert_eq!(fs::read(world.data("work")).unwrap(), record, "nothing is changed or refreshed");
 }
 
+#[cfg(unix)]
 #[test]
 fn doctor_sees_what_others_could_read_and_a_broken_configuration() {
     let idp = Idp::start();
     let world = World::signed_in(&idp);
-    fs::set_permissions(world.config_file(), fs::Permissions::from_mode(0o644)).unwrap();
+    crate::record::set_mode(&world.config_file(), 0o644);
     let wide = world.run(&["doctor"]).expect(7).out;
     assert!(wide.contains("mode 644") && wide.contains("next: `chmod 600"), "{wide}");
     world.config("default = 7\n");

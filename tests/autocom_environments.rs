@@ -1,11 +1,11 @@
 //! autocom: environments side by side, and a token that stands in the environment.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use crate::autocom::{age, every_door_gives, json, with};
 use crate::autocom_more::files;
 use crate::autocom_server::{CONFIGURED, Platform, TENANTS};
+use crate::runs::ECHO_T;
 use crate::world::World;
 
 /// Two platforms whose sessions a person keeps side by side, each with its own URL and token.
@@ -38,8 +38,8 @@ fn two_environments_live_side_by_side() {
             assert!(status.lines().next().is_some_and(|line| line.trim_end_matches(" (default)") == name), "{status}");
             assert!(status.contains(api_url), "{status}");
             assert!(run(&["whoami"]).contains(name.as_str()));
-            let exec = ["exec", here[0], here[1], "-e", "T", "--", "sh", "-c", "echo $T"];
-            assert_eq!(world.run(&exec).expect(0).out, format!("{pat}\n"));
+            let exec = [&["exec", here[0], here[1], "-e", "T", "--"][..], &ECHO_T].concat();
+            assert_eq!(world.run(&exec).expect(0).out.trim_end(), pat);
             world.run(&["token", "list", here[0], here[1]]).refused(&[10], &[name]); // found, and has none to list
             let asked = platform.seen(TENANTS).len();
             run(&["tenants"]);
@@ -159,16 +159,17 @@ fn an_environment_needs_no_name() {
     assert_eq!(world.holdings().len(), 2);
 }
 
+#[cfg(unix)]
 #[test]
 fn the_configuration_is_private() {
     let _ports = crate::autocom_client::callback_ports(); // `doctor` looks whether they are free
     let world = World::bare();
-    let mode = || fs::metadata(world.config_file()).unwrap().permissions().mode() & 0o777;
+    let mode = || crate::record::mode(&world.config_file());
     let both = two(&world);
     let api_url = &both[0].1;
     assert_eq!(mode(), 0o600, "as `login` made it");
     world.run(&["doctor", "--api-url", api_url]).expect(0);
-    fs::set_permissions(world.config_file(), fs::Permissions::from_mode(0o644)).unwrap();
+    crate::record::set_mode(&world.config_file(), 0o644);
     let done = world.run(&["doctor", "--api-url", api_url]);
     assert!(done.code != Some(0) && done.out.contains("config.toml`: it has mode 644"), "{done:?}");
     assert!(done.out.contains("chmod 600"), "{done:?}");

@@ -1,6 +1,7 @@
 //! A record that is cut, flipped or replaced never yields a wrong token, and never touches another account.
 
 use std::fs;
+#[cfg(unix)]
 use std::process::Command;
 
 use crate::idp::Idp;
@@ -74,6 +75,7 @@ fn a_record_of_a_newer_hallpass_is_left_alone() {
     assert_eq!(fs::read_to_string(world.data("work")).unwrap(), text);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_not_a_file_does_not_hang_or_harm() {
     let idp = Idp::start();

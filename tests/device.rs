@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+#[cfg(unix)]
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -196,6 +197,7 @@ fn silence_to_the_end_is_the_networks_fault() {
     assert!(!world.has_record());
 }
 
+#[cfg(unix)]
 #[test]
 fn a_signal_ends_it_with_its_code_and_nothing_is_kept() {
     at_once([(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)], |(signal, code)| {
@@ -253,7 +255,7 @@ fn waiters_share_the_denial() {
 fn a_killed_leader_has_one_successor_with_a_code_of_its_own() {
     let (idp, world, mut all) = crowd();
     let leader = all.remove(0);
-    leader.signal(Signal::KILL);
+    leader.kill();
     leader.end();
     until("another code", || (idp.calls(At::Device).len() == 2).then_some(()));
     idp.decide(Poll::Granted);

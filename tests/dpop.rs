@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::answers::{At, Fault};
 use crate::idp::Idp;
-use crate::world::World;
+use crate::world::{BIN, World};
 
 fn wants_nonce(nonce: &'static str) -> Fault {
     Fault::Status(400, vec![("DPoP-Nonce", nonce)], "{\"error\":\"use_dpop_nonce\"}")
@@ -94,7 +94,7 @@ fn doors_that_carry_no_proof_get_no_token() {
     world.run(&["get", "https://git.example.com/api", "--method", "GET"]).refused(&[9], &["bound to a key", way]);
     world.run(&["get", "work"]).refused(&[9], &["DPoP", way]);
     world.run(&["header", "https://git.example.com/api"]).refused(&[9], &["DPoP", way]);
-    world.run(&["exec", "-e", "T=work", "--", "true"]).refused(&[9], &["DPoP"]);
+    world.run(&["exec", "-e", "T=work", "--", BIN, "--version"]).refused(&[9], &["DPoP"]);
     let asked = world.ask(&["git", "get"], "protocol=https\nhost=git.example.com\n\n");
     assert!(!asked.out.contains("password") && asked.err.contains("DPoP"), "{asked:?}");
     assert!(world.ask(&["json", "get"], r#"{"account":"work"}"#).expect(9).out.contains("\"code\":9"));

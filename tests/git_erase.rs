@@ -97,6 +97,7 @@ fn an_older_token_than_ours_erases_nothing() {
     assert_eq!((world.token(), idp.count("refresh_token")), (new, 1));
 }
 
+#[cfg(unix)]
 #[test]
 fn many_erases_and_gets_at_once_make_one_refresh() {
     let idp = Idp::builder().latency(100).start();

@@ -233,6 +233,7 @@ fn gitlab_gives_it_in_a_variable_that_the_job_declares() {
     assert_eq!((idp.count(EXCHANGE), world.opened().len()), (count, 0), "nothing was asked, and nobody");
 }
 
+#[cfg(unix)]
 #[test]
 fn buildkite_and_circleci_are_asked_through_their_programs() {
     let idp = Idp::start();
@@ -265,6 +266,7 @@ fn buildkite_and_circleci_are_asked_through_their_programs() {
     assert_eq!(field(&asked(&idp), "subject_token"), Some(token.as_str()));
 }
 
+#[cfg(unix)]
 #[test]
 fn who_acts_and_what_for_is_said_in_the_exchange() {
     let idp = Idp::start();

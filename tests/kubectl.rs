@@ -184,6 +184,7 @@ fn the_clusters_config_names_the_audience() {
     assert_eq!(idp.every_call(), calls);
 }
 
+#[cfg(unix)]
 #[test]
 fn twelve_at_once_after_the_end_make_one_request() {
     let idp = Idp::builder().latency(100).start();
@@ -195,6 +196,7 @@ fn twelve_at_once_after_the_end_make_one_request() {
     assert_eq!(idp.count("refresh_token"), 1);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_long_cluster_description_is_no_obstacle() {
     let idp = Idp::start();

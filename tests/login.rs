@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+#[cfg(unix)]
 use rustix::process::Signal;
 
 use crate::answers::{At, Fault};
-use crate::callback::{get, opened, redirect_uri};
+#[cfg(unix)]
+use crate::callback::opened;
+use crate::callback::{get, redirect_uri};
 use crate::forms::{field, query};
 use crate::idp::Idp;
 use crate::runs::{Running, until};
@@ -26,8 +28,8 @@ fn one_sign_in_and_the_token_is_there() {
     let calls = idp.every_call();
     assert_eq!(world.token(), token);
     assert_eq!(idp.every_call(), calls, "a hit asks nobody");
-    let mode = |name: &str| fs::metadata(world.data(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("work"), mode("")), (0o600, 0o700));
+    #[cfg(unix)]
+    assert_eq!([world.data("work"), world.data("")].map(|path| crate::record::mode(&path)), [0o600, 0o700]);
     let record = world.record();
     assert_eq!(record["issuer"], idp.issuer);
     assert_eq!(record["token_endpoint"], format!("{}/token", idp.issuer));
@@ -177,6 +179,7 @@ fn without_a_browser_the_url_is_on_stderr_and_the_wait_goes_on() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_signal_ends_the_wait_with_its_code_and_keeps_nothing() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {

@@ -136,6 +136,7 @@ fn what_is_exchanged_may_be_in_a_file_or_a_variable() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_command_may_know_the_token() {
     let idp = Idp::start();

@@ -4,7 +4,7 @@ use crate::answers::{At, Fault};
 use crate::device_grants::{Device, Poll};
 use crate::forms::{field, query};
 use crate::idp::{Builder, Idp};
-use crate::runs::{Done, done};
+use crate::runs::{Done, ECHO_T, done};
 use crate::world::{Behaviour, World};
 
 const GITLAB: &[(&str, At)] = &[
@@ -259,6 +259,6 @@ fn a_token_of_terraform_enterprise_is_tried_where_it_is_from() {
     assert!(refused.err.contains(&format!("{}/app/settings/tokens", idp.issuer)), "{refused:?}");
     done(world.hallpass(&login).write_stdin("a-token-of-terraform")).expect(0);
     assert_eq!(world.token_of("hcp-terraform"), "a-token-of-terraform");
-    let exec = world.run(&["exec", "--", "sh", "-c", "echo $TFE_TOKEN"]).expect(0);
-    assert_eq!(exec.out, "a-token-of-terraform\n", "the variable that its programs read");
+    let exec = world.run(&["exec", "--", ECHO_T[0], ECHO_T[1], &ECHO_T[2].replace('T', "TFE_TOKEN")]).expect(0);
+    assert_eq!(exec.out.trim_end(), "a-token-of-terraform", "the variable that its programs read");
 }

@@ -1,7 +1,6 @@
 //! Records of the store, read and rewritten as the contract says they look.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -46,8 +45,22 @@ pub fn write(path: &Path, json: &Value) {
     let body = json.to_string();
     let aside = path.with_extension("test");
     fs::write(&aside, format!("{HEAD}{}\n{body}", checksum(body.as_bytes()))).unwrap();
-    fs::set_permissions(&aside, fs::Permissions::from_mode(0o600)).unwrap();
+    set_mode(&aside, 0o600);
     fs::rename(&aside, path).unwrap();
+}
+
+/// Who may do what to a file.
+#[cfg(unix)]
+pub fn mode(path: &Path) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777
+}
+
+/// Sets that, where files have such a mode.
+pub fn set_mode(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    #[cfg(not(unix))]
+    let _ = (path, mode);
 }
 
 /// Makes every token of the record this much older.
@@ -113,7 +126,7 @@ pub fn seal(path: &Path, item: &[u8], json: &Value) {
     key.seal_in_place_append_tag(ring::aead::Nonce::assume_unique_for_key(nonce), with, &mut text).unwrap();
     let aside = path.with_extension("test");
     fs::write(&aside, [head.as_bytes(), &nonce, &text].concat()).unwrap();
-    fs::set_permissions(&aside, fs::Permissions::from_mode(0o600)).unwrap();
+    set_mode(&aside, 0o600);
     fs::rename(&aside, path).unwrap();
 }
 

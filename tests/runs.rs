@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How a program ended.
@@ -104,9 +105,17 @@ impl Running {
     pub fn pid(&self) -> u32 {
         self.pid
     }
+    #[cfg(unix)]
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid as i32).unwrap();
         let _ = kill_process(pid, signal);
+    }
+    /// Ends it in the middle of whatever it does.
+    pub fn kill(&self) {
+        #[cfg(unix)]
+        self.signal(Signal::KILL);
+        #[cfg(windows)]
+        let _ = Command::new("taskkill").args(["/F", "/PID", &self.pid.to_string()]).output();
     }
     /// How often this process has gone to sleep by itself (Linux): one that waits in a loop does so again and again.
     pub fn sleeps(&self) -> u32 {
@@ -120,7 +129,7 @@ impl Drop for Running {
     /// A test that failed leaves nothing behind.
     fn drop(&mut self) {
         if !self.over && self.ended.try_recv().is_err() {
-            self.signal(Signal::KILL);
+            self.kill();
         }
     }
 }
@@ -137,6 +146,9 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// A command that prints the variable `T`, on a line that may end in CR LF.
+pub const ECHO_T: [&str; 3] = if cfg!(windows) { ["cmd", "/c", "echo %T%"] } else { ["sh", "-c", "echo $T"] };
 
 /// Said past the harness, which keeps what a passing test prints to itself.
 pub fn skip(why: &str) {

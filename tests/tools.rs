@@ -1,6 +1,5 @@
 //! What the tests of the tools share: the binary under another name, and a home that keeps what tools bring.
 
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -19,9 +18,12 @@ impl<'a> Link<'a> {
     pub fn new(world: &'a World, name: &str) -> Link<'a> {
         let folder = world.path("programs");
         std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(name);
+        let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
         if !path.exists() {
-            symlink(BIN, &path).unwrap();
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(BIN, &path).unwrap();
+            #[cfg(not(unix))]
+            std::fs::hard_link(BIN, &path).or_else(|_| std::fs::copy(BIN, &path).map(drop)).unwrap();
         }
         Link { world, path, env: Vec::new() }
     }

@@ -125,6 +125,7 @@ fn keys_are_bought_with_an_id_token_and_kept() {
     assert_eq!(key_of(world.run(&["aws"])), "ASIA2", "fewer are");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_crowd_buys_once() {
     let idp = Idp::builder().id_tokens().start();

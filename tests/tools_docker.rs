@@ -119,6 +119,7 @@ fn a_list_names_whole_hosts_of_who_is_signed_in() {
     assert_eq!(hosts, ["127.0.0.1:9", "git.example.com", "k8s.example.com:6443"], "of {SERVES}");
 }
 
+#[cfg(unix)]
 #[test]
 fn two_at_once_make_one_refresh() {
     let idp = Idp::builder().latency(100).start();

@@ -80,6 +80,7 @@ fn bazel_gets_lists_of_values_and_whole_seconds() {
     signed_out.refused(&[4], &["hallpass login work"]);
 }
 
+#[cfg(unix)]
 #[test]
 fn fifty_bazels_make_one_refresh() {
     let idp = Idp::builder().latency(100).start();

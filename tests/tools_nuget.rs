@@ -5,6 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::callback::{approve, get};
 use crate::idp::Idp;
 use crate::runs::until;
 use crate::tools::Link;
@@ -129,7 +130,7 @@ fn a_heartbeat_while_a_person_signs_in() {
         assert_eq!((&beat["Type"], &beat["RequestId"]), (&json!("Progress"), &json!("a")), "{beat}");
     }
     let page = world.opened().remove(0);
-    assert!(world.program("curl", &["-qsL", &page]).output().unwrap().status.success());
+    assert_eq!(get(&approve(&page)).status, 200);
     let answer = until("the answer", || Some(nuget.line()).filter(|message| message["Type"] != "Progress"));
     assert_eq!((&answer["Type"], &answer["RequestId"]), (&json!("Response"), &json!("a")));
     assert_eq!(answer["Payload"]["Password"], json!(world.token()));

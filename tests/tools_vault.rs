@@ -143,6 +143,7 @@ fn the_access_token_where_the_account_says_so_and_the_role_may_be_left_out() {
     assert_eq!(world.holdings(), [""; 0]);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_crowd_logs_in_once_and_shares_a_refusal() {
     let idp = Idp::builder().id_tokens().start();

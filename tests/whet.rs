@@ -2,8 +2,10 @@
 
 use std::net::TcpListener;
 use std::sync::Mutex;
+#[cfg(unix)]
 use std::time::Instant;
 
+#[cfg(unix)]
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -138,6 +140,7 @@ fn no_open_prints_the_address_alone() {
     assert_eq!(world.opened(), [""; 0]);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_timeout_says_auth_timeout_and_the_next_start_begins_anew() {
     let (backend, world) = (Backend::start(), World::bare());

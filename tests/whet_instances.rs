@@ -1,9 +1,10 @@
 //! whet's agent token and its instances: the local one, a team's, another; and a token that one of them refuses.
 
+#[cfg(unix)]
 use std::fs;
 
 use crate::record;
-use crate::runs::done;
+use crate::runs::{ECHO_T, done};
 use crate::whet_login::{LOCAL, PAGE, TEAM, pipe, signed_in, token};
 use crate::world::World;
 
@@ -12,10 +13,10 @@ fn json_and_exec_stay_with_the_prefix_too() {
     let good = token("0010");
     let world = signed_in(&good);
     let json = |url: &str| done(world.hallpass(&["json", "get"]).write_stdin(format!("{{\"url\":\"{url}\"}}")));
-    let exec = |url: &str| world.run(&["exec", "-e", &format!("T={url}"), "--", "sh", "-c", "echo $T"]);
+    let exec = |url: &str| world.run(&[&["exec", "-e", &format!("T={url}"), "--"][..], &ECHO_T].concat());
     let inside = format!("{LOCAL}/inbox");
     assert!(json(&inside).expect(0).out.contains(&good));
-    assert_eq!(exec(&inside).expect(0).out, format!("{good}\n"));
+    assert_eq!(exec(&inside).expect(0).out.trim_end(), good);
     for outside in
         ["http://localhost:7891/api/agent/v10", "http://127.0.0.1:7891/api/agent/v1", "http://localhost:7891/"]
     {
@@ -26,6 +27,7 @@ fn json_and_exec_stay_with_the_prefix_too() {
 }
 
 /// A local install keeps its token in the OS keychain, under a name that its page does not tell: a command can.
+#[cfg(unix)]
 #[test]
 fn a_command_may_fetch_the_local_installs_token() {
     let world = World::bare();

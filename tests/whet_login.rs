@@ -1,7 +1,6 @@
 //! The agent token: brought by a person, bound to one URL, kept, shown by its ends; as the whet seed asks for it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -97,6 +96,7 @@ fn a_wrong_shape_is_refused_and_not_repeated() {
     pipe(&world, &[], "").refused(&[2], &["--token-stdin", PAGE]);
 }
 
+#[cfg(unix)]
 #[test]
 fn the_record_is_private_whatever_the_umask() {
     for umask in ["000", "077"] {
@@ -104,7 +104,7 @@ fn the_record_is_private_whatever_the_umask() {
         let done =
             world.sh(&format!("umask {umask}; printf {} | \"$HALLPASS\" login whet --token-stdin", token("0003")));
         done.expect(0);
-        let mode = |name: &str| fs::metadata(world.data(name)).unwrap().permissions().mode() & 0o777;
+        let mode = |name: &str| record::mode(&world.data(name));
         assert_eq!((mode("whet"), mode("")), (0o600, 0o700), "umask {umask}");
     }
 }
@@ -142,7 +142,7 @@ fn the_config_flag_is_stronger_than_the_variable() {
     let file = |name: &str, url: &str| {
         let path = world.path(name);
         fs::write(&path, format!("[account.team]\nprovider = \"whet\"\napi_url = \"{url}\"\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        record::set_mode(&path, 0o600);
         path
     };
     let (flag, variable) =

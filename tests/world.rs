@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -11,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::browser;
 use crate::idp::Idp;
 use crate::record;
 use crate::runs::{Done, Running, done};
@@ -60,22 +60,9 @@ impl World {
         for folder in ["home/.config/hallpass", "home/.data", "home/.state", "browser"] {
             fs::create_dir_all(world.path(folder)).unwrap();
         }
-        fs::set_permissions(world.path("home/.config/hallpass"), fs::Permissions::from_mode(0o700)).unwrap();
-        let script = format!(
-            r#"#!/bin/sh
-d={}
-printf '%s\n' "$*" >>"$d/argv"
-for last; do :; done
-printf '%s\n' "$last" >>"$d/opened"
-case $(cat "$d/mode") in
-follow)
-    (curl -qsL --max-time 30 -D "$d/head.$$" -o "$d/page.$$" "$last"; mv "$d/page.$$" "$d/page") >/dev/null 2>&1 & ;;
-broken) exit 1 ;;
-esac
-"#,
-            world.path("browser").display()
-        );
-        world.script("browser/run", &script);
+        record::set_mode(&world.path("home/.config/hallpass"), 0o700);
+        #[cfg(unix)]
+        world.script("browser/run", &browser::script(&world.path("browser")));
         world.browser(Behaviour::Follow);
         world
     }
@@ -104,13 +91,13 @@ esac
         self.path("home/.config/hallpass/config.toml")
     }
     pub fn data(&self, name: &str) -> PathBuf {
-        self.path("home/.data/hallpass").join(name)
+        self.path("home").join(".data").join("hallpass").join(name)
     }
 
     /// Writes config.toml anew.
     pub fn config(&self, text: &str) {
         fs::write(self.config_file(), text).unwrap();
-        fs::set_permissions(self.config_file(), fs::Permissions::from_mode(0o600)).unwrap();
+        record::set_mode(&self.config_file(), 0o600);
     }
     pub fn config_text(&self) -> String {
         fs::read_to_string(self.config_file()).unwrap()
@@ -127,11 +114,12 @@ esac
 
     /// An executable script; returns its path. `cp` writes it: a file that we held open for writing while another
     /// thread forks could not be executed (ETXTBSY).
+    #[cfg(unix)]
     pub fn script(&self, name: &str, text: &str) -> PathBuf {
         let (path, text_file) = (self.path(name), self.path(&format!("{name}.txt")));
         fs::write(&text_file, text).unwrap();
         assert!(Command::new("cp").args([&text_file, &path]).status().unwrap().success());
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        record::set_mode(&path, 0o755);
         path
     }
 
@@ -151,8 +139,14 @@ esac
 
     /// The environment of every child: PATH, a home, the file store, nobody to ask.
     pub fn dress<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env_clear();
+        #[cfg(windows)]
         command
-            .env_clear()
+            .envs(["SystemRoot", "PATHEXT"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .env("USERPROFILE", self.path("home"))
+            .env("APPDATA", self.path("home/.config"))
+            .env("LOCALAPPDATA", self.path("home/.data"));
+        command
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.path("home"))
             .env("XDG_CONFIG_HOME", self.path("home/.config"))
@@ -160,7 +154,7 @@ esac
             .env("XDG_STATE_HOME", self.path("home/.state"))
             .env("HALLPASS_STORE", "file")
             .env("HALLPASS_INTERACTIVE", "never")
-            .env("BROWSER", self.path("browser/run"))
+            .env("BROWSER", browser::program(&self.path("browser")))
             .current_dir(self.path("home"));
         for (name, value) in &self.env {
             match value {
@@ -208,6 +202,7 @@ esac
         done(self.hallpass(args).write_stdin(stdin))
     }
     /// A shell snippet with the binary as `$HALLPASS`.
+    #[cfg(unix)]
     pub fn sh(&self, snippet: &str) -> Done {
         let mut command = assert_cmd::Command::from_std(self.program("bash", &["-c", snippet]));
         done(command.timeout(Duration::from_secs(90)))

@@ -54,6 +54,11 @@ pub(super) fn link(dir: &Path) -> Result<Exit> {
             let broken = |why: std::io::Error| fail(Exit::Store, format!("`{}` cannot be made: {why}", path.display()));
             match path.symlink_metadata() {
                 Ok(found) if found.is_symlink() => std::fs::remove_file(&path).map_err(broken)?,
+                // A hard link, where links need a privilege; it may be the file that runs.
+                Ok(_) if cfg!(windows) && setup::is_us(&path, &us) => {
+                    out(&[path.display().to_string()])?;
+                    continue;
+                }
                 Ok(_) => {
                     return Err(fail(Exit::Usage, format!("`{}` is there already and is no link", path.display())));
                 }

@@ -47,7 +47,7 @@ Example:
 
 /// Sign in once; every tool that can ask a helper for a credential gets a fresh one.
 #[derive(Parser)]
-#[command(name = "hallpass", version, after_help = AFTER_HELP)]
+#[command(name = "hallpass", bin_name = "hallpass", version, after_help = AFTER_HELP)]
 pub(super) struct Cli {
     /// The configuration file
     #[arg(long, global = true, value_name = "FILE")]

@@ -48,7 +48,8 @@ impl Change {
         let mut made = None;
         if let Some((at, us)) = &self.link {
             made = at.symlink_metadata().is_err().then_some(at);
-            link::make(at, us)?;
+            let ours = Note::read(paths, self.tool)?.and_then(|note| note.link);
+            link::make(at, us, ours.as_ref() == Some(at))?;
         }
         let mut written = Vec::new();
         let done = self.pages.iter().filter(|page| !page.is_none()).try_for_each(|page| {
@@ -77,7 +78,7 @@ impl Change {
             return note.write(paths, self.tool);
         }
         let made = Note::read(paths, self.tool)?.and_then(|note| note.link);
-        if let Some(at) = made.filter(|at| at.is_symlink() && !Note::is_shared(paths, self.tool, at)) {
+        if let Some(at) = made.filter(|at| link::is_made(at) && !Note::is_shared(paths, self.tool, at)) {
             textfile::remove(&at)?;
         }
         Note::forget(paths, self.tool)

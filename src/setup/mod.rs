@@ -25,6 +25,7 @@ use crate::store;
 use crate::textfile;
 pub(crate) use change::{Change, Page};
 use format::block;
+pub(crate) use link::is_us;
 use note::{Note, Noted};
 use recipe::{agents, aws, cargo, git, google, hosts, kubectl, mail, python, rclone};
 use wires::{Served, Sheet, Wires, Wiring};
@@ -96,7 +97,7 @@ pub(crate) fn setup(paths: &Paths, tool: &str, account: Option<&str>) -> Result<
     if let Some(at) = wiring.link.as_ref().filter(|_| pages.is_empty()) {
         says.push(format!("`{}` is the name it looks for", at.display()));
     }
-    if let Some(file) = paths.named.then(|| paths.config.display().to_string())
+    if let Some(file) = named_config(paths)
         && !wiring.sheets.iter().flat_map(|sheet| &sheet.edits).any(|edit| edit.says().contains(&file))
     {
         says.push(format!("{} is not told of `{file}`: HALLPASS_CONFIG has to name it where it runs", tool.name));
@@ -163,10 +164,15 @@ fn wiring(paths: &Paths, tool: &Tool, config: &Config, accounts: Vec<Served<'_>>
         accounts,
         default: config.default_account(),
         program: link::our_path()?,
-        config: paths.named.then(|| paths.config.display().to_string()),
+        config: named_config(paths),
         data: &paths.data,
         texts: &texts,
     })
+}
+
+/// The configuration, where it is not in its usual place.
+fn named_config(paths: &Paths) -> Option<String> {
+    paths.named.then(|| link::slashed(paths.config.display().to_string()))
 }
 
 /// What could have been written, for whichever accounts there are now.

@@ -143,9 +143,25 @@ pub(super) fn folder(variable: &str, under_home: &str, path: &str) -> Result<Pat
     Ok(folder.join(path))
 }
 
-/// For a shell: `'/opt/my tools/hallpass'`, in quotes only where it needs them.
+/// A path in the folder where most programs look for their configuration.
+pub(super) fn usual(path: &str) -> Result<PathBuf> {
+    if cfg!(windows) { folder("APPDATA", "AppData/Roaming", path) } else { folder("XDG_CONFIG_HOME", ".config", path) }
+}
+
+/// A path in the folder where macOS wants configuration: some look there only, and some before [`usual`].
+pub(super) fn of_macos(path: &str) -> Result<Option<PathBuf>> {
+    let library = || home("Library/Application Support").map(|folder| folder.join(path));
+    cfg!(target_os = "macos").then(library).transpose()
+}
+
+/// For a shell: `'/opt/my tools/hallpass'`, in quotes only where it needs them. On Windows it may be `cmd.exe`, which knows
+/// no others than `"`.
 pub(super) fn shell_word(text: &str) -> String {
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    match () {
+        () if text.chars().all(is_plain) => text.to_owned(),
+        () if cfg!(windows) => format!("\"{text}\""),
+        () => format!("'{}'", text.replace('\'', r"'\''")),
+    }
 }
 
 /// A letter that means itself to shells and to those who split like them.

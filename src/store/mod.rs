@@ -334,7 +334,9 @@ pub(crate) fn in_words(data: &Path, name: &str, kind: &Kind) -> String {
     match kind {
         Kind::Sealed(id) => format!("sealed with key {id} of the OS keychain, in `{}`", data.display()),
         Kind::Plain => {
-            format!("NOT sealed, in a file that only you can read (0600): `{}`", data.join(name).display())
+            // Elsewhere the folder decides who can, and nothing we link can say what it decided.
+            let whose = if cfg!(unix) { "a file that only you can read (0600)" } else { "a file of your profile" };
+            format!("NOT sealed, in {whose}: `{}`", data.join(name).display())
         }
     }
 }

@@ -7,7 +7,8 @@ use hallpass_protocol::place::Place;
 use hallpass_protocol::talk::Exit;
 
 use super::super::edit::Edit;
-use super::super::wires::{Wires, Wiring, folder, home};
+use super::super::link::slashed;
+use super::super::wires::{Wires, Wiring, folder, home, of_macos, usual};
 use crate::failure::{fail, fail_hint};
 use crate::paths::set;
 
@@ -21,9 +22,13 @@ pub(in crate::setup) fn docker(wires: &Wires<'_>) -> Result<Wiring> {
 
 /// Terraform: a helper for every host; there can be only one.
 pub(in crate::setup) fn terraform(wires: &Wires<'_>) -> Result<Wiring> {
-    let file = set("TF_CLI_CONFIG_FILE").map_or_else(|| home(".terraformrc"), |file| Ok(PathBuf::from(file)))?;
+    let (file, plugins) = match cfg!(windows) {
+        true => (usual("terraform.rc")?, usual("terraform.d/plugins")?),
+        false => (home(".terraformrc")?, home(".terraform.d/plugins")?),
+    };
+    let file = set("TF_CLI_CONFIG_FILE").map_or(file, PathBuf::from);
     let body = if wires.accounts.is_empty() { "" } else { "credentials_helper \"hallpass\" {\n  args = []\n}\n" };
-    let link = wires.link("terraform-credentials-hallpass", Some(home(".terraform.d/plugins")?));
+    let link = wires.link("terraform-credentials-hallpass", Some(plugins));
     Ok(Wiring::of(file, vec![Edit::block(body, Some("credentials_helper"))]).linked(link))
 }
 
@@ -71,8 +76,11 @@ pub(in crate::setup) fn pnpm(wires: &Wires<'_>) -> Result<Wiring> {
 
 /// The go command: what it asks for headers; `netrc` is what it asks when nothing is set.
 pub(in crate::setup) fn go(wires: &Wires<'_>) -> Result<Wiring> {
-    let usual = || folder("XDG_CONFIG_HOME", ".config", "go/env");
-    let file = set("GOENV").map_or_else(usual, |file| Ok(PathBuf::from(file)))?;
+    let file = match (set("GOENV"), of_macos("go/env")?) {
+        (Some(file), _) => file.into(),
+        (None, Some(file)) => file,
+        (None, None) => usual("go/env")?,
+    };
     let body =
         if wires.accounts.is_empty() { String::new() } else { format!("GOAUTH={} goauth;netrc\n", wires.program) };
     if wires.program.contains(' ') {
@@ -88,7 +96,7 @@ pub(in crate::setup) fn nuget(wires: &Wires<'_>) -> Result<Wiring> {
 
 /// A line that names the program, if there is anybody to answer.
 fn line(wires: &Wires<'_>, link: &Path, line: impl Fn(&str) -> String) -> String {
-    if wires.accounts.is_empty() { String::new() } else { line(&link.display().to_string()) }
+    if wires.accounts.is_empty() { String::new() } else { line(&slashed(link.display().to_string())) }
 }
 
 /// The https places that accounts serve, without wildcards: these tools know none.

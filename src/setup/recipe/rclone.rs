@@ -8,7 +8,7 @@ use hallpass_protocol::talk::Exit;
 
 use super::super::edit::Edit;
 use super::super::format::sections::{self, Syntax};
-use super::super::wires::{Wires, Wiring, folder, home};
+use super::super::wires::{Wires, Wiring, folder, home, usual};
 use super::unreadable;
 use crate::failure::fail_hint;
 use crate::paths::set;
@@ -57,7 +57,8 @@ fn file() -> Result<PathBuf> {
     if let Some(file) = set("RCLONE_CONFIG") {
         return Ok(file.into());
     }
-    let usual = folder("XDG_CONFIG_HOME", ".config", "rclone/rclone.conf")?;
-    let places = [usual.clone(), home(".config/rclone/rclone.conf")?, home(".rclone.conf")?];
-    Ok(places.into_iter().find(|file| file.exists()).unwrap_or(usual))
+    let first = usual("rclone/rclone.conf")?;
+    let others = [folder("XDG_CONFIG_HOME", ".config", "rclone/rclone.conf")?, home(".config/rclone/rclone.conf")?];
+    let places = [first.clone()].into_iter().chain(others).chain([home(".rclone.conf")?]);
+    Ok(places.into_iter().find(|file| file.exists()).unwrap_or(first))
 }
