@@ -1,11 +1,12 @@
 //! git's helper protocol, byte by byte: get, store, capability.
 
 use std::fs;
-use std::time::Duration;
 
 use crate::answer::{Answer, git};
 use crate::idp::Idp;
-use crate::runs::{done, has};
+use crate::runs::done;
+#[cfg(unix)]
+use crate::runs::has;
 use crate::world::World;
 
 const PLACE: &str = "protocol=https\nhost=git.example.com\n";
@@ -224,6 +225,7 @@ fn git_with_a_person_signs_in_and_gits_own_no_wins() {
     assert_eq!(world.opened().len(), 1);
 }
 
+#[cfg(unix)]
 #[test]
 fn gits_configuration_can_say_no() {
     if !has("git") {
@@ -237,6 +239,6 @@ fn gits_configuration_can_say_no() {
         world.program("git", &["-c", "credential.helper=", "-c", &helper, "-c", no, "credential", "fill"]);
     command.env("HALLPASS_INTERACTIVE", "always").env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_ASKPASS", "true");
     let mut command = assert_cmd::Command::from_std(command);
-    let done = done(command.write_stdin(PLACE).timeout(Duration::from_secs(60)));
+    let done = done(command.write_stdin(PLACE).timeout(std::time::Duration::from_secs(60)));
     assert_eq!((world.opened().len(), idp.every_call()), (0, 0), "{done:?}");
 }

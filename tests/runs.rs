@@ -1,5 +1,6 @@
 //! Running a program to its end, and waiting for something to happen.
 
+use std::env::consts::EXE_SUFFIX;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -158,7 +159,7 @@ pub fn skip(why: &str) {
 /// Whether a program this test needs is there; if not, the test skips, except where CI must not.
 pub fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+    if std::env::split_paths(&path).any(|folder| folder.join(format!("{program}{EXE_SUFFIX}")).is_file()) {
         return true;
     }
     skip(&format!("{program} is not here"));

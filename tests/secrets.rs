@@ -109,6 +109,7 @@ fn secrets_lie_only_in_the_record() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn no_program_it_starts_is_given_a_secret() {
     if !crate::runs::has("strace") {

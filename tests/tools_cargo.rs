@@ -203,6 +203,7 @@ fn a_token_for_cargos_own_provider() {
 }
 
 /// The program itself: it asks our `get` for the token of a registry, and sends it as it comes.
+#[cfg(unix)]
 #[test]
 fn the_real_cargo_takes_it() {
     if !crate::runs::has("cargo") {

@@ -1,13 +1,14 @@
 //! The agent token: brought by a person, bound to one URL, kept, shown by its ends; as the whet seed asks for it.
 
 use std::fs;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::record;
-use crate::runs::{Done, done, has, until};
+#[cfg(target_os = "linux")]
+use crate::runs::has;
+use crate::runs::{Done, done, until};
 use crate::whet_backend::{Backend, KEY};
-use crate::world::{BIN, World};
+use crate::world::World;
 
 pub const LOCAL: &str = "http://localhost:7891/api/agent/v1";
 pub const TEAM: &str = "https://your-team.whet.so/api/agent/v1";
@@ -220,6 +221,7 @@ fn neither_job_touches_the_other() {
     assert_eq!(world.holdings(), [""; 0]);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn status_opens_no_inet_socket() {
     let world = signed_in(&token("000b"));
@@ -227,9 +229,9 @@ fn status_opens_no_inet_socket() {
         return;
     }
     let trace = world.path("trace");
-    let mut command =
-        world.program("strace", &["-f", "-e", "trace=%network", "-o", trace.to_str().unwrap(), BIN, "status"]);
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let mut command = world
+        .program("strace", &["-f", "-e", "trace=%network", "-o", trace.to_str().unwrap(), crate::world::BIN, "status"]);
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
     if fs::read_to_string(&trace).unwrap_or_default().contains("Operation not permitted") {
         crate::runs::skip("strace may not trace here");
         return;
