@@ -47,7 +47,11 @@ fn open(path: PathBuf) -> Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // Opening a FIFO would wait for its reader.
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
     match options.open(&path) {
         Err(why) if why.kind() == std::io::ErrorKind::NotFound && path.ends_with("hallpass/log") => {
             if let Some(folder) = path.parent() {

@@ -84,6 +84,10 @@ fn without_it_nothing_is_written_and_where_it_cannot_be_nothing_fails() {
     world.shift(4000);
     let got = logged(&world, nowhere.to_str().unwrap(), &["get"]).expect(0);
     assert_eq!(got.err, "");
+    let pipe = world.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    world.shift(4000);
+    logged(&world, pipe.to_str().unwrap(), &["get"]).expect(0);
     let told = logged(&world, nowhere.to_str().unwrap(), &["doctor"]).expect(7);
     assert!(told.out.contains(nowhere.to_str().unwrap()) && told.out.contains("HALLPASS_LOG"), "{told:?}");
     let told = logged(&world, "1", &["doctor", "work"]).expect(0);
