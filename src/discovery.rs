@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) revocation_endpoint: Option<String>,
     pub(crate) userinfo_endpoint: Option<String>,
     pub(crate) registration_endpoint: Option<String>,
+    /// A client's identifier may be the address of what it says of itself (draft-ietf-oauth-client-id-metadata-document).
+    pub(crate) reads_documents: bool,
     /// Where an authorization request is sent ahead of the browser (RFC 9126), where it has to be.
     pub(crate) push_to: Option<String>,
     /// It promises `iss` in the authorization response (RFC 9207), so that one without it is not from there.
@@ -42,6 +44,8 @@ struct Metadata {
     #[serde(default)]
     require_pushed_authorization_requests: bool,
     code_challenge_methods_supported: Option<Vec<String>>,
+    #[serde(default)]
+    client_id_metadata_document_supported: bool,
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
 }
@@ -87,6 +91,7 @@ pub(crate) fn server(account: &str, client: &Client, http: &Http, all: bool) -> 
         revocation_endpoint: choose(&client.revocation_endpoint, found.revocation_endpoint),
         userinfo_endpoint: choose(&client.userinfo_endpoint, found.userinfo_endpoint),
         registration_endpoint: choose(&client.registration_endpoint, found.registration_endpoint),
+        reads_documents: found.client_id_metadata_document_supported,
         push_to: push_to.filter(|_| pushes),
         says_iss: found.authorization_response_iss_parameter_supported,
     })

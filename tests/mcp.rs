@@ -1,6 +1,6 @@
 //! No configuration at all: an address that says who signs people in for it, and a server that registers anybody.
 
-use crate::answers::At;
+use crate::answers::{At, Fault};
 use crate::callback::redirect_uri;
 use crate::device_grants::{Device, Poll};
 use crate::forms::{field, query};
@@ -74,10 +74,26 @@ fn a_server_that_registers_nobody_is_told_about_before_anything_is_written() {
     assert!(world.config_text().contains("client_id = \"cli\""));
 }
 
+/// A client that nobody registered: its identifier is where it says of itself what it is.
+#[test]
+fn a_server_that_reads_documents_takes_the_address_of_one() {
+    let idp = Idp::start();
+    let world = World::bare();
+    let place = format!("{}/mcp", idp.issuer);
+    let url = format!("{}/.well-known/openid-configuration", idp.issuer);
+    let metadata = ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+    let metadata = metadata.replacen('{', "{\"client_id_metadata_document_supported\":true,", 1);
+    idp.always(At::Metadata, Fault::Status(200, vec![], metadata.leak()));
+    world.with_person(&["login", &place]).refused(&[10], &["registers none", "publish a document", "--client-id"]);
+    let document = "https://tools.example.com/hallpass.json";
+    world.with_person(&["login", &place, "--client-id", document]).expect(0);
+    assert_eq!(field(&query(&world.opened()[0]), "client_id"), Some(document));
+    assert!(idp.live_access_token(world.run(&["get"]).expect(0).out.trim_end()));
+}
+
 /// Many frameworks end their own name with a slash; it is that name that everything is checked against afterwards.
 #[test]
 fn a_server_may_end_its_name_with_a_slash() {
-    use crate::answers::Fault;
     let idp = Idp::builder().registers().under("/").start();
     idp.always(At::McpMetadata, Fault::Status(404, vec![], ""));
     let world = World::bare();
@@ -89,7 +105,6 @@ fn a_server_may_end_its_name_with_a_slash() {
 /// The resource speaks for another: neither is believed.
 #[test]
 fn a_resource_speaks_for_itself_alone() {
-    use crate::answers::Fault;
     let idp = Idp::builder().registers().start();
     let world = World::bare();
     let place = format!("{}/mcp", idp.issuer);

@@ -98,16 +98,21 @@ pub(crate) fn account(paths: &Paths, what: Option<&str>, named: Option<&str>, ne
         return Err(fail_hint(Exit::Usage, what, "choose another name: `--account NAME`, or add it to `serves`"));
     }
     let known = Client { issuer: Some(issuer.clone()), client_id: new.client_id.clone(), ..Client::default() };
-    if login::client_id(&known, None).is_none()
-        && discovery::server(&name, &known, &http, true)?.registration_endpoint.is_none()
-    {
-        let what =
-            format!("no account serves {place}, and a new one needs a client: `{issuer}` registers none by itself");
-        let hint = format!(
-            "register a public client with the redirect URI http://127.0.0.1/callback; then `hallpass login {place} \
-             --issuer {issuer} --client-id ID`"
-        );
-        return Err(fail_hint(Exit::Config, what, hint));
+    if login::client_id(&known, None).is_none() {
+        let server = discovery::server(&name, &known, &http, true)?;
+        if server.registration_endpoint.is_none() {
+            let what =
+                format!("no account serves {place}, and a new one needs a client: `{issuer}` registers none by itself");
+            let or = match server.reads_documents {
+                true => ", or publish a document that describes one, whose https address is its ID",
+                false => "",
+            };
+            let hint = format!(
+                "register a public client with the redirect URI http://127.0.0.1/callback{or}; then `hallpass login \
+                 {place} --issuer {issuer} --client-id ID`"
+            );
+            return Err(fail_hint(Exit::Config, what, hint));
+        }
     }
     let (serves, of_resource) = match resource.as_ref() {
         Some(Resource { resource, scope, .. }) => (resource.as_str(), scope.as_slice()),
