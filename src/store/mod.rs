@@ -8,6 +8,7 @@ mod file;
 mod kernel_cache;
 mod key;
 mod keychain;
+mod listing;
 mod record;
 mod seal;
 mod unlock;
@@ -23,12 +24,13 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::account::StoreWish;
-use crate::failure::{fail, fail_hint};
+use crate::failure::fail_hint;
 use crate::lock::Lock;
 use crate::paths::below;
 use file::Next;
 pub(crate) use file::{make_folder, write_small};
-use key::{DataKey, KeyId};
+use key::DataKey;
+pub(crate) use listing::{RecordFile, records, sealed_names};
 pub(crate) use record::{Intent, Kind, checksum};
 pub(crate) use unlock::{BACKGROUND, lock as drop_cached_key};
 
@@ -266,45 +268,6 @@ pub(crate) fn drop_unused_key(data: &Path, kind: &Kind) {
             records(data).map_or(true, |records| records.iter().any(|found| found.file.ends_with(&end)))
         });
     }
-}
-
-/// One record file of the folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RecordFile {
-    pub(crate) name: String,
-    pub(crate) sealed: bool,
-    file: String,
-}
-
-/// Every record, by name.
-pub(crate) fn records(data: &Path) -> Result<Vec<RecordFile>> {
-    // Half a listing would say that somebody is not signed in.
-    let entries = match std::fs::read_dir(data).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
-        Ok(entries) => entries,
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(why) => return Err(fail(Exit::Store, format!("`{}` cannot be read: {why}", data.display()))),
-    };
-    let mut found: Vec<_> = entries
-        .into_iter()
-        .filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .filter_map(|entry| {
-            let file = entry.file_name().into_string().ok()?;
-            let (name, sealed) = match file.split_once('@') {
-                Some((name, id)) => (name, id.parse::<KeyId>().ok().map(|_| true)?),
-                None => (file.as_str(), false),
-            };
-            let ours = crate::account::is_name(name.strip_prefix('+').unwrap_or(name));
-            ours.then(|| RecordFile { name: name.to_owned(), sealed, file: file.clone() })
-        })
-        .collect();
-    found.sort_by(|a, b| a.file.cmp(&b.file));
-    Ok(found)
-}
-
-/// The accounts with a sealed session; kept passwords, whose names begin with `+`, are none.
-pub(crate) fn sealed_names(data: &Path) -> Result<Vec<String>> {
-    let sealed = records(data)?.into_iter().filter(|found| found.sealed && !found.name.starts_with('+'));
-    Ok(sealed.map(|found| found.name).collect())
 }
 
 /// How the keychain is, for `doctor`.
