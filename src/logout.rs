@@ -77,9 +77,7 @@ pub(crate) fn account(paths: &Paths, name: &str, reach: Reach) -> Result<String>
     let was_there = store::remove(&paths.data, name, only.as_ref())?;
     bought::forget(paths, name)?;
     routes::forget(paths);
-    if let Some(kind) = &only {
-        store::drop_unused_key(&paths.data, kind);
-    }
+    let key = only.as_ref().map_or(Ok(()), |kind| store::drop_unused_key(&paths.data, kind));
     let mut words = match (was_there, &told) {
         (false, _) => format!("account `{name}` was not signed in"),
         (true, Ok(true)) => format!("account `{name}` is signed out, here and at the server"),
@@ -87,6 +85,9 @@ pub(crate) fn account(paths: &Paths, name: &str, reach: Reach) -> Result<String>
     };
     if let Some((variable, _)) = account.as_ref().and_then(Account::token_from_environment) {
         words += &format!("; {variable} is still set and goes on to answer for it");
+    }
+    if let Err(why) = key {
+        words += &format!("; the key stays behind, which opens nothing now: {why}");
     }
     match told {
         Ok(_) => Ok(words),

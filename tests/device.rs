@@ -145,7 +145,7 @@ fn a_denied_or_forgotten_code_is_5_and_nothing_is_kept() {
     let late = Device::script(&[Poll::Pending]).with("expires_in", 2);
     at_once([denied(), denied().github(), expired(), expired().github(), late], |device| {
         let (idp, world) = scene(device);
-        let done = world.start(LOGIN).end_within(30).refused(&[5], &["work", "hallpass login work"]);
+        let done = world.start(LOGIN).end().refused(&[5], &["work", "hallpass login work"]);
         assert!(!world.has_record() && !world.data("work.next").exists(), "{done:?}");
         assert!(idp.count(GRANT) >= 1 && idp.complaints() == [""; 0], "{:?}", idp.complaints());
     });
@@ -154,7 +154,7 @@ fn a_denied_or_forgotten_code_is_5_and_nothing_is_kept() {
 #[test]
 fn the_time_a_person_has_ends_it() {
     let (idp, world) = scene(Device::script(&[Poll::Pending]));
-    world.start(&["login", "work", "--device", "--timeout", "2s"]).end_within(20).refused(&[5], &["work"]);
+    world.start(&["login", "work", "--device", "--timeout", "2s"]).end().refused(&[5], &["work"]);
     assert!(!world.has_record());
     assert_eq!(idp.complaints(), [""; 0]);
 }
@@ -205,7 +205,7 @@ fn a_signal_ends_it_with_its_code_and_nothing_is_kept() {
         let login = world.start(LOGIN);
         until("a poll", || (!idp.pauses().is_empty()).then_some(()));
         login.signal(signal);
-        let done = login.end_within(10);
+        let done = login.end();
         assert!(done.code.is_none() || done.code == Some(code), "{done:?}");
         assert!(!world.has_record() && !world.data("work.next").exists(), "{done:?}");
     });

@@ -143,9 +143,9 @@ fn an_unanswered_code_keeps_tools_from_opening_another_but_not_people() {
     at_once([(900, "1s"), (2, "300s")], |(expires_in, timeout)| {
         let (idp, world) = scene(Device::script(&[Poll::Pending]).with("expires_in", expires_in));
         world.add(&format!("flow = \"device\"\ntimeout = \"{timeout}\""));
-        world.start(&["get"]).end_within(20).refused(&[5], &["work"]);
+        world.start(&["get"]).end().refused(&[5], &["work"]);
         assert_eq!(world.opened().len(), 1);
-        world.start(&["get"]).end_within(20).refused(&[4, 5], &["hallpass login work"]);
+        world.start(&["get"]).end().refused(&[4, 5], &["hallpass login work"]);
         assert_eq!((world.opened().len(), idp.calls(At::Device).len()), (1, 1), "{timeout}: a tab for every call");
         world.browser(Behaviour::Follow);
         world.with_person(&["login", "work"]).expect_any(&[0, 5]);

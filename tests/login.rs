@@ -132,10 +132,10 @@ fn a_wrong_state_does_not_end_the_wait_but_the_time_does() {
     let world = World::new(&idp);
     idp.always(At::Authorize, Fault::WrongState);
     let login = world.start(&["login", "work", "--timeout", "1"]);
-    login.end_within(20).refused(&[5], &["work"]);
+    login.end().refused(&[5], &["work"]);
     assert_eq!(idp.count("authorization_code"), 0);
     world.browser(Behaviour::Ignore);
-    world.start(&["login", "work", "--timeout", "1"]).end_within(20).refused(&[5], &["work"]);
+    world.start(&["login", "work", "--timeout", "1"]).end().refused(&[5], &["work"]);
     assert!(!world.has_record());
 }
 
@@ -189,7 +189,7 @@ fn a_signal_ends_the_wait_with_its_code_and_keeps_nothing() {
         let login = world.start(&["login", "work"]);
         opened(&world);
         login.signal(signal);
-        let done = login.end_within(10);
+        let done = login.end();
         // Ended by the signal itself (no code, as the shell wants to see it) or with the code of the contract.
         assert!(done.code.is_none() || done.code == Some(code), "{done:?}");
         assert!(!world.has_record());
@@ -222,9 +222,9 @@ fn an_unanswered_page_keeps_tools_from_opening_another_but_not_people() {
     let world = World::new(&idp);
     world.add("timeout = \"1s\"");
     world.browser(Behaviour::Ignore);
-    world.start(&["get"]).end_within(20).refused(&[5], &["work"]);
+    world.start(&["get"]).end().refused(&[5], &["work"]);
     assert_eq!(world.opened().len(), 1);
-    world.start(&["get"]).end_within(20).refused(&[4, 5], &["hallpass login work"]);
+    world.start(&["get"]).end().refused(&[4, 5], &["hallpass login work"]);
     assert_eq!(world.opened().len(), 1, "a tab for every call of an editor");
     world.config(&World::account("work", &idp, crate::world::SERVES));
     world.browser(Behaviour::Follow);

@@ -202,8 +202,12 @@ fn nonsense_of_any_kind_leaves_the_old_session_untouched() {
         for (what, fault) in nonsense(asked, &idp, &elsewhere) {
             idp.always(asked.at(), fault);
             let asks = idp.calls(asked.at()).len();
-            let done = asked.ask(&world);
-            assert!(idp.calls(asked.at()).len() > asks, "{asked:?}, {what}: nobody asked: {done:?}");
+            let was_asked = || idp.calls(asked.at()).len() > asks;
+            let mut done = asked.ask(&world);
+            if asked == Asked::Poll && !was_asked() {
+                done = asked.ask(&world); // a busy machine had no time for the question in the second that the code lives
+            }
+            assert!(was_asked(), "{asked:?}, {what}: nobody asked: {done:?}");
             is_told(asked, what, &idp, done);
             assert!(fs::read(&file).unwrap() == before, "{asked:?}, {what}: the record changed");
             if (asked, what) == (Asked::Refresh, "too much") {

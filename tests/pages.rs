@@ -186,7 +186,7 @@ fn an_address_that_nobody_can_read_ends_it_at_once() {
                 _ => command.stdout(write),
             };
             command.stdin(Stdio::null()).stderr(Stdio::piped());
-            let done = Running::start_as_is(command).end_within(30).expect(7);
+            let done = Running::start_as_is(command).end().expect(7);
             done.says(&[
                 "hallpass: error: account `work`: the page's address cannot be written to stdout",
                 "--no-open",

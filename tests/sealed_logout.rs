@@ -33,6 +33,18 @@ fn both_ways_of_keeping_go_and_the_key_with_the_last() {
 }
 
 #[test]
+fn a_key_that_cannot_be_taken_away_is_said() {
+    let Some(mut keychain) = Keychain::start() else { return };
+    let idp = Idp::start();
+    let world = keychain.signed_in(&idp);
+    keychain.end();
+    world.run(&["logout", "work"]).expect(0).says(&["signed out", "the key stays behind", "there is no keychain"]);
+    assert_eq!(world.holdings().len(), 0);
+    keychain.unlock();
+    assert_eq!(keychain.items(), 1);
+}
+
+#[test]
 fn a_kept_password_keeps_the_key() {
     let Some(keychain) = Keychain::start() else { return };
     let idp = Idp::start();

@@ -219,6 +219,12 @@ pub fn mute(world: &World) -> (UnixListener, String) {
     (UnixListener::bind(&path).unwrap(), address(&path))
 }
 
+/// How many have come to a [`mute`] socket since it was last asked.
+pub fn callers(mute: &UnixListener) -> usize {
+    mute.set_nonblocking(true).unwrap();
+    std::iter::from_fn(|| mute.accept().ok()).count()
+}
+
 fn address(socket: &Path) -> String {
     format!("unix:path={}", socket.display())
 }

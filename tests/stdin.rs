@@ -19,14 +19,14 @@ fn waiting(world: &World, args: &[&str], question: &str) -> Done {
     drop(write);
     let mut command = world.command(args);
     command.stdin(read).stdout(Stdio::piped()).stderr(Stdio::piped());
-    Running::start_as_is(command).end_within(20)
+    Running::start_as_is(command).end()
 }
 
 /// Runs `hallpass get` with this stdin and expects the token alone.
 fn plain(world: &World, stdin: Stdio, what: &str) {
     let mut command = world.command(&["get"]);
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let done = Running::start_as_is(command).end_within(20).expect(0);
+    let done = Running::start_as_is(command).end().expect(0);
     let token = world.kept("access_token")["secret"].as_str().unwrap().to_owned();
     assert_eq!((done.out, done.err), (format!("{token}\n"), String::new()), "{what}");
 }
@@ -102,7 +102,7 @@ fn no_kind_of_stdin_makes_it_hang() {
     let (read, _write) = std::io::pipe().unwrap();
     let mut command = world.command(&["get"]);
     command.env("GIT_EXEC_PATH", "/usr/lib/git-core").stdin(read).stdout(Stdio::piped()).stderr(Stdio::piped());
-    assert_eq!(Running::start_as_is(command).end_within(20).expect(0).out, format!("{token}\n"));
+    assert_eq!(Running::start_as_is(command).end().expect(0).out, format!("{token}\n"));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn gits_question_is_answered_as_git_wants_it() {
     let running = Running::start_as_is(command);
     write.write_all(QUESTION.as_bytes()).unwrap();
     drop(write);
-    assert!(running.end_within(20).expect(0).out.contains(&want));
+    assert!(running.end().expect(0).out.contains(&want));
 }
 
 #[test]

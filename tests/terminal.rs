@@ -65,7 +65,7 @@ impl Terminal {
 
     /// The exit code, and everything that was on the screen as `out`.
     pub fn end(self) -> Done {
-        let done = self.child.end_within(60);
+        let done = self.child.end();
         // The last words may still be on their way.
         until("the end of the screen", || self.reader.is_finished().then_some(()));
         let out = String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned();

@@ -147,7 +147,7 @@ fn a_timeout_says_auth_timeout_and_the_next_start_begins_anew() {
     world.browser(Behaviour::Ignore);
     let began = Instant::now();
     connect(&world, &backend, &["github", "--port", "0", "--timeout", "1"]).refused(&[5], &["auth.timeout", "github"]);
-    assert!((1..20).contains(&began.elapsed().as_secs()));
+    assert!((1..60).contains(&began.elapsed().as_secs()));
     let late = crate::callback::approve(&opened(&world));
     let done = connect(&world, &backend, &["github", "--port", "0", "--timeout", "1s", "--json"]).expect(5);
     let error: Value = serde_json::from_str(&done.out).unwrap();

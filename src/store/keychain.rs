@@ -6,13 +6,15 @@
 //! (is the item there, is it unlocked; if not there, is the collection usable), in a way that opens no dialog.
 //!
 //! Any of this may hang for as long as a daemon likes. The work is done by a thread of its own, and the caller goes
-//! on at its deadline; a thread that is late still may read, but no longer write.
+//! on when its patience ends; a thread that is late still may read, but no longer write.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyring_core::api::CredentialStoreApi;
 use keyring_core::{Entry, Error};
@@ -35,8 +37,7 @@ pub(crate) enum Trouble {
     /// This machine or session has no keychain to speak of (no bus, no service, no collection). The caller may keep
     /// its records unsealed if it has no sealed ones.
     NoKeychain(String),
-    /// No answer within the deadline (or, from a silent Secret Service, within the 2 s that its client library grants
-    /// each call). Nothing is known: it may hold the key, and a write may yet have happened.
+    /// No answer within the caller's patience. Nothing is known: it may hold the key, and a write may yet have happened.
     TimedOut,
     /// The keychain refused us, or a person did. To try again without a person is pointless.
     #[cfg_attr(windows, allow(dead_code, reason = "its library does not tell this from other failures"))]
@@ -60,47 +61,52 @@ impl fmt::Display for Trouble {
 
 impl std::error::Error for Trouble {}
 
+/// How long a slice of patience is.
+const SLICE: Duration = Duration::from_millis(100);
+
 /// The key, without a dialog on Linux and the BSDs. (macOS may ask whether this program is allowed to read it.)
-pub(crate) fn read(deadline: Duration) -> Result<DataKey, Trouble> {
-    within(deadline, |_| read_now())
+pub(crate) fn read(patience: Duration) -> Result<DataKey, Trouble> {
+    within(patience, |wanted| wanted.again(read_now))
 }
 
 /// Writes a key and reads it back. For a caller that saw [`Trouble::Absent`] and holds the store-wide lock.
 ///
 /// It looks again before it writes and never overwrites: if a key has appeared since, that one is the answer.
-pub(crate) fn put(key: DataKey, deadline: Duration) -> Result<DataKey, Trouble> {
-    within(deadline, move |until| {
+pub(crate) fn put(key: DataKey, patience: Duration) -> Result<DataKey, Trouble> {
+    let write = move |wanted: &Wanted| {
         match read_now() {
             Err(Trouble::Absent) => {}
             found_or_failed => return found_or_failed,
         }
         let entry = entry()?;
-        still_wanted(until)?;
+        wanted.still()?;
         entry.set_secret(&key.to_item()).map_err(trouble)?;
         match read_now() {
             Ok(kept) if kept.id() == key.id() && kept.bytes() == key.bytes() => Ok(kept),
             Ok(_) | Err(Trouble::Absent) => Err(Trouble::Broken("it did not keep the key that was written".into())),
             Err(failed) => Err(failed),
         }
-    })
+    };
+    within(patience, move |wanted| wanted.again(|| write(wanted)))
 }
 
 /// Takes this key away, and no other.
-pub(crate) fn remove(id: KeyId, deadline: Duration) -> Result<(), Trouble> {
-    within(deadline, move |until| match read_now() {
+pub(crate) fn remove(id: KeyId, patience: Duration) -> Result<(), Trouble> {
+    let take = move |wanted: &Wanted| match read_now() {
         Ok(key) if *key.id() == id => {
             let entry = entry()?;
-            still_wanted(until)?;
+            wanted.still()?;
             entry.delete_credential().map_err(trouble)
         }
         Ok(_) | Err(Trouble::Absent) => Ok(()),
         Err(failed) => Err(failed),
-    })
+    };
+    within(patience, move |wanted| wanted.again(|| take(wanted)))
 }
 
 /// Asks the person to unlock the keychain, by the desktop's own dialog: for a sign-in, never for a background caller.
-pub(crate) fn unlock(deadline: Duration) -> Result<(), Trouble> {
-    within(deadline, |_| platform::unlock())
+pub(crate) fn unlock(patience: Duration) -> Result<(), Trouble> {
+    within(patience, |_| platform::unlock())
 }
 
 fn read_now() -> Result<DataKey, Trouble> {
@@ -118,28 +124,56 @@ fn entry() -> Result<Entry, Trouble> {
     store.build(SERVICE, USER, Some(&HashMap::from_iter(platform::MODIFIERS.iter().copied()))).map_err(trouble)
 }
 
-/// A caller that has been told `TimedOut` may already be doing something else: nothing may change behind its back.
-fn still_wanted(until: Instant) -> Result<(), Trouble> {
-    if Instant::now() < until { Ok(()) } else { Err(Trouble::TimedOut) }
+/// Whether somebody still waits for the answer.
+#[derive(Clone)]
+struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    /// A caller that has been told `TimedOut` may already be doing something else: nothing may change behind its back.
+    fn still(&self) -> Result<(), Trouble> {
+        if self.0.load(Ordering::SeqCst) { Ok(()) } else { Err(Trouble::TimedOut) }
+    }
+
+    /// A Secret Service's client library gives each call 2 s. A daemon that waits for a disk may need more, and the
+    /// caller's patience is what counts.
+    fn again<T>(&self, work: impl Fn() -> Result<T, Trouble>) -> Result<T, Trouble> {
+        loop {
+            match work() {
+                Err(Trouble::TimedOut) => self.still()?,
+                answer => return answer,
+            }
+            thread::sleep(SLICE);
+        }
+    }
 }
 
 fn within<T: Send + 'static>(
-    deadline: Duration,
-    work: impl FnOnce(Instant) -> Result<T, Trouble> + Send + 'static,
+    patience: Duration,
+    work: impl FnOnce(&Wanted) -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Trouble> {
     platform::in_reach()?;
-    let until = Instant::now() + deadline;
+    let wanted = Wanted(Arc::new(AtomicBool::new(true)));
     let (sender, answer) = sync_channel(1);
+    let asking = wanted.clone();
     thread::Builder::new()
         .name("keychain".into())
         // an answer that nobody waits for any more is dropped, and so wiped
-        .spawn(move || drop(sender.send(work(until))))
+        .spawn(move || drop(sender.send(work(&asking))))
         .map_err(|e| Trouble::Broken(format!("no thread to ask it ({e})")))?;
-    match answer.recv_timeout(deadline) {
-        Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => Err(Trouble::TimedOut),
-        Err(RecvTimeoutError::Disconnected) => Err(Trouble::Broken("its client library failed".into())),
+    let mut left = patience;
+    // In slices: of a time in which the whole machine stood still, only one is gone.
+    while !left.is_zero() {
+        let slice = left.min(SLICE);
+        match answer.recv_timeout(slice) {
+            Ok(answer) => return answer,
+            Err(RecvTimeoutError::Timeout) => left -= slice,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Trouble::Broken("its client library failed".into()));
+            }
+        }
     }
+    wanted.0.store(false, Ordering::SeqCst);
+    Err(Trouble::TimedOut)
 }
 
 /// Only fixed words and the platform's own: the errors that carry the item's bytes are not printed.

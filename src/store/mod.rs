@@ -261,13 +261,12 @@ pub(crate) fn remove(data: &Path, name: &str, only: Option<&Kind>) -> Result<boo
 }
 
 /// The key of a record that went, if it was the last of its kind here.
-pub(crate) fn drop_unused_key(data: &Path, kind: &Kind) {
-    if let Kind::Sealed(id) = kind {
-        let end = format!("@{id}");
-        unlock::drop_unused(data, id, || {
-            records(data).map_or(true, |records| records.iter().any(|found| found.file.ends_with(&end)))
-        });
-    }
+pub(crate) fn drop_unused_key(data: &Path, kind: &Kind) -> Result<()> {
+    let Kind::Sealed(id) = kind else { return Ok(()) };
+    let end = format!("@{id}");
+    unlock::drop_unused(data, id, || {
+        records(data).map_or(true, |records| records.iter().any(|found| found.file.ends_with(&end)))
+    })
 }
 
 /// How the keychain is, for `doctor`.

@@ -23,8 +23,9 @@ pub(crate) const BACKGROUND: Duration = Duration::from_secs(3);
 /// How long when a person is signing in, who may have to type its password.
 const PRESENT: Duration = Duration::from_secs(60);
 
-/// How long a sign-in looks for the key: only on macOS does looking itself ask the person.
-const LOOK: Duration = if cfg!(target_os = "macos") { PRESENT } else { BACKGROUND };
+/// How long a person's own command looks for the key, changes it or takes it away. Only on macOS does looking itself ask
+/// the person; elsewhere this is for a daemon that waits for a busy disk.
+const LOOK: Duration = if cfg!(target_os = "macos") { PRESENT } else { Duration::from_secs(10) };
 
 /// The key for reading a sealed record.
 pub(super) fn held(data: &Path, patience: Duration) -> Result<DataKey> {
@@ -124,24 +125,25 @@ fn hold(data: &Path) -> Result<Lock> {
 /// been the last one and have taken it away.
 pub(super) fn keep(data: &Path, key: &DataKey) -> Result<Lock> {
     let lock = hold(data)?;
-    if keychain::read(BACKGROUND).is_err_and(|trouble| trouble == Trouble::Absent) {
+    if keychain::read(LOOK).is_err_and(|trouble| trouble == Trouble::Absent) {
         let copy = DataKey::from_item(&key.to_item()).expect("our own item can be read");
         keychain::put(copy, PRESENT).map_err(|trouble| explained(&trouble))?;
     }
     Ok(lock)
 }
 
-/// The key goes with the last record that it seals. `is_used` says whether there is one left. A key that stays behind
-/// opens nothing, so that trouble here is none of the caller's.
-pub(super) fn drop_unused(data: &Path, id: &KeyId, is_used: impl Fn() -> bool) {
+/// The key goes with the last record that it seals. `is_used` says whether there is one left. One that stays behind
+/// opens nothing.
+pub(super) fn drop_unused(data: &Path, id: &KeyId, is_used: impl Fn() -> bool) -> Result<()> {
     if is_used() {
-        return;
+        return Ok(());
     }
-    let Ok(_lock) = hold(data) else { return };
-    if !is_used() {
-        lock(data);
-        let _ = keychain::remove(id.clone(), BACKGROUND);
+    let _lock = hold(data)?;
+    if is_used() {
+        return Ok(());
     }
+    lock(data);
+    Ok(keychain::remove(id.clone(), LOOK)?)
 }
 
 fn explained(trouble: &Trouble) -> anyhow::Error {

@@ -22,7 +22,7 @@ fn a_sign_in_that_is_cancelled_says_so() {
         let login = world.start(&["login", "work"]);
         let port = crate::callback::listener(&opened(&world));
         login.signal(signal);
-        login.end_within(20).says(&["sign-in cancelled"]);
+        login.end().says(&["sign-in cancelled"]);
         assert!(std::net::TcpStream::connect(port).is_err(), "a page that comes late finds nobody");
         free(&world);
         assert_eq!(world.holdings(), [""; 0]);
@@ -39,7 +39,7 @@ fn a_signal_waits_for_the_commit() {
         let caller = world.start(&["get"]);
         until("the request", || (idp.count("refresh_token") == 1).then_some(()));
         caller.signal(signal);
-        let done = caller.end_within(30);
+        let done = caller.end();
         assert_eq!((done.code, done.out.as_str()), (None, ""), "died of it, as a shell wants to see: {done:?}");
         assert!(world.record()["generation"].as_u64() > before, "{signal:?} cut the commit short");
         sound(&idp, &world);
@@ -56,7 +56,7 @@ fn a_reader_that_has_gone() {
     drop(read);
     let mut command = world.command(&["get"]);
     command.stdin(Stdio::null()).stdout(write).stderr(Stdio::piped());
-    let done = Running::start_as_is(command).end_within(30).expect(0);
+    let done = Running::start_as_is(command).end().expect(0);
     assert_eq!(done.err, "");
     assert_eq!(idp.count("refresh_token"), 1);
     sound(&idp, &world);
