@@ -116,6 +116,23 @@ instructions() {
     sed -n 's/.*Collected : //p' "$scratch/valgrind.log" | tail -n 1
 }
 
+# pages ROW: how many of the program's own pages of 4 KiB it touches: code, constants and variables.
+pages() {
+    local start
+    call "$1" valgrind --tool=lackey --trace-mem=yes --trace-children=yes --log-file="$scratch/touched" >"$scratch/answer" || true
+    start=$(printf '%d' 0x400000) # where a static program lies that cannot be moved
+    awk -v start="$start" -v end=$((start + $(stat -Lc %s "$hallpass"))) '
+        function number(text, at, value) {
+            for (at = 1; at <= length(text); at++) value = value * 16 + index("123456789abcdef", substr(text, at, 1))
+            return value
+        }
+        /^(I | [LSM]) +[0-9a-f]+,/ { sub(/,.*/, "", $2); page = substr($2, 1, length($2) - 3); seen[page] }
+        END {
+            for (page in seen) if (number(page) * 4096 >= start && number(page) * 4096 < end) count++
+            print count + 0
+        }' "$scratch/touched"
+}
+
 # trace ROW: its system calls, from the one that makes it the program; the answer is in $scratch/answer.
 trace() {
     call "$1" strace -f -o "$scratch/trace" >"$scratch/answer"
