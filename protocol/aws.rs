@@ -1,7 +1,7 @@
 //! AWS credential_process
 //!
 //! ```text
-//! argv   hallpass aws [--account NAME]         (credential_process in ~/.aws/config)
+//! argv   hallpass aws [--account NAME] [--role ROLE]        (credential_process in ~/.aws/config)
 //! stdout {"AccessKeyId":"ASIA...","Expiration":"2026-11-22T12:34:56Z","SecretAccessKey":"...","SessionToken":"...","Version":1}
 //! ```
 //!
@@ -27,11 +27,17 @@ impl Protocol for Aws {
     }
 
     fn start(&self, call: &Call<'_>) -> Step {
-        if !call.args.is_empty() {
-            return Step::fail(Failure::new(Exit::Usage, "usage: `hallpass aws [--account NAME]`"));
-        }
+        let role = match call.args {
+            [] => None,
+            [option, role] if option == "--role" && !role.is_empty() => Some(role.clone()),
+            _ => {
+                let usage = "usage: `hallpass aws [--account NAME] [--role ROLE]`";
+                return Step::fail(Failure::new(Exit::Usage, usage));
+            }
+        };
         Step::ask(Request {
             kinds: Kinds::Aws,
+            role,
             min_life: Some(MIN_LIFE),
             drawer: "aws",
             ..Request::new(Verb::Get, Target::Default)
@@ -91,7 +97,14 @@ mod tests {
             assert!(step.say.expose().is_empty() && matches!(step.then, Then::End(Exit::Refused, Some(_))), "{odd}");
         }
         assert!(reply(Credential { kind: Kind::Bearer, ..credential }).say.expose().is_empty(), "a token is no key");
-        let call = Call { name: "aws", args: &["s3".to_owned()], env: &|_| None, now: 0 };
-        assert!(matches!(Aws.start(&call).then, Then::End(Exit::Usage, Some(_))));
+        let start = |args: &[&str]| {
+            let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+            Aws.start(&Call { name: "aws", args: &args, env: &|_| None, now: 0 }).then
+        };
+        for odd in [&["s3"][..], &["--role"], &["--role", ""], &["--role", "a", "b"]] {
+            assert!(matches!(start(odd), Then::End(Exit::Usage, Some(_))), "{odd:?}");
+        }
+        let Then::Ask(request) = start(&["--role", "123456789012/ReadOnly"]) else { panic!() };
+        assert_eq!(request.role.as_deref(), Some("123456789012/ReadOnly"));
     }
 }

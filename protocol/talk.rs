@@ -191,6 +191,8 @@ pub struct Request {
     pub resource: Option<String>,
     /// The scopes the token is to be narrowed to, when the caller names them: with a space between, in alphabetical order.
     pub scope: Option<String>,
+    /// The role that keys are wanted for, when the caller names one and does not leave it to the account.
+    pub role: Option<String>,
     /// The request that the token is to be shown with, when the caller says: one that is bound to a key needs a proof for it.
     pub shown_with: Option<ShownWith>,
     /// Seconds of life the credential must have left; `None` is the account's leeway.
@@ -224,8 +226,9 @@ impl Request {
             capabilities: Vec::new(),
             audience: None,
             resource: None,
-            shown_with: None,
             scope: None,
+            role: None,
+            shown_with: None,
             min_life: None,
             no_prompt: None,
             patience: None,
@@ -284,7 +287,7 @@ pub enum Kinds {
     Access,
     /// An id_token and nothing else.
     Id,
-    /// Keys of AWS, which are bought with an id_token.
+    /// Keys of AWS, which are bought with an id_token, or with an access token of IAM Identity Center.
     Aws,
     /// A token of Vault, bought where the account logs in there; else an access token and nothing else.
     Vault,

@@ -124,6 +124,9 @@ pub(crate) struct Client {
     /// The role at AWS that its id_token may take, and the token service that gives it.
     pub(crate) aws_role_arn: Option<String>,
     pub(crate) aws_sts_endpoint: Option<String>,
+    /// The start URL of AWS IAM Identity Center, which its server then is, and the role there: `ACCOUNT_ID/NAME`.
+    pub(crate) aws_start_url: Option<String>,
+    pub(crate) aws_role: Option<String>,
     /// The JWT auth method of Vault where it logs in with its token, the role it takes there, and their namespace.
     pub(crate) vault_mount: Option<String>,
     pub(crate) vault_role: Option<String>,

@@ -112,7 +112,8 @@ fn revoke(session: &Session, client: Option<&Client>) -> Result<bool, String> {
     let Some(endpoint) = &session.revocation_endpoint else { return Ok(false) };
     let words = |why: anyhow::Error| why.to_string();
     let http = Http::new(client.map_or(&Trust::default(), |client| &client.trust)).map_err(words)?;
-    let proof = client.map(|client| Proof::of(client, &session.issuer, &session.token_endpoint));
+    let secret = session.client_secret.as_ref();
+    let proof = client.map(|client| Proof::of(client, secret, &session.issuer, &session.token_endpoint));
     let proof = proof.transpose().map_err(words)?.unwrap_or(Proof::None);
     let grants = Grants {
         http: &http,
@@ -121,6 +122,7 @@ fn revoke(session: &Session, client: Option<&Client>) -> Result<bool, String> {
         proof,
         dpop: None,
         life: None,
+        camel: client.is_some_and(|client| client.aws_start_url.is_some()),
     };
     if let Some(token) = &session.refresh_token {
         grants.revoke(endpoint, token, "refresh_token")?;

@@ -6,7 +6,7 @@
 //!                broker  why doctor status setup  fresh -> answer | what is there, and what to do
 //!           trade  renew  refresh  signin          bought with it | stale -> refresh; none -> sign in; one at a time
 //!         login/   logout   enrol   connect/       browser, paste, device, token | out | new accounts | links
-//! oauth/ discovery resource sts vault tenants pats  what the authorization server and the provider are asked
+//! oauth/ discovery resource sts sso vault tenants pats  what the authorization server and the provider are asked
 //!       routes  choice  environment  bought  kept  which account answers | of a seller | of places nobody serves
 //!                    setback                       what went wrong, for those who waited
 //!         config/   store/    lock   presence      as configured | where it is kept | one at a time | is a person there
@@ -63,6 +63,7 @@ mod setup;
 mod shown;
 mod signals;
 mod signin;
+mod sso;
 mod status;
 mod store;
 mod sts;

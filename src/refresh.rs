@@ -135,9 +135,10 @@ impl Refresh<'_> {
             http: &http,
             token_endpoint: &session.token_endpoint,
             client_id: &session.client_id,
-            proof: Proof::of(self.client, &session.issuer, &session.token_endpoint)?,
+            proof: Proof::of(self.client, session.client_secret.as_ref(), &session.issuer, &session.token_endpoint)?,
             dpop: dpop.as_ref(),
             life: self.client.token_life(),
+            camel: self.client.aws_start_url.is_some(),
         };
         let purpose = &self.need.purpose;
         let mut extra = oauth::resource(self.client, purpose);
@@ -160,6 +161,14 @@ impl Refresh<'_> {
                     writer.abandon();
                     return Ok(match trouble {
                         Trouble::Ended(words) => Spent::Ended(words),
+                        // A client that was registered for this session alone has an end too: AWS forgets it after 90 days.
+                        Trouble::Refused(words) if session.client_secret.is_some() => {
+                            let what = format!(
+                                "account `{}`: its server does not know its client any more: {words}",
+                                self.name
+                            );
+                            Spent::Not(Failure::new(Exit::SignIn, what), 0)
+                        }
                         Trouble::Refused(words) => Spent::Not(self.refused(&words), 0),
                         // The refresh token stays: it may be something else that the server does not like. A 403 is a gateway's
                         // more often than not.

@@ -32,9 +32,10 @@ pub(crate) struct Role<'a> {
 }
 
 impl<'a> Role<'a> {
-    pub(crate) fn of(account: &'a str, client: &'a Client) -> Result<Self> {
+    /// The one that the caller names, else the account's.
+    pub(crate) fn of(account: &'a str, client: &'a Client, named: Option<&'a str>) -> Result<Self> {
         let endpoint = client.aws_sts_endpoint.as_deref().unwrap_or(ENDPOINT);
-        match client.aws_role_arn.as_deref() {
+        match named.or(client.aws_role_arn.as_deref()) {
             Some(arn) => Ok(Self { account, arn, endpoint, client }),
             None => {
                 let hint =

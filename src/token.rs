@@ -30,6 +30,9 @@ pub(crate) struct Session {
     pub(crate) userinfo_endpoint: Option<String>,
     #[serde(default)]
     pub(crate) client_id: String,
+    /// What a registration gave the client to show.
+    #[serde(default, with = "exposed_option")]
+    pub(crate) client_secret: Option<Secret>,
     /// What the configuration said then, where another was given for the sign-in.
     #[serde(default)]
     pub(crate) configured_client_id: Option<String>,

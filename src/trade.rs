@@ -15,6 +15,7 @@ use crate::bought::{Bought, Shop};
 use crate::choice::Rule;
 use crate::failure;
 use crate::paths::Paths;
+use crate::sso::Assigned;
 use crate::store::{self, Stored};
 use crate::sts::Role;
 use crate::token::Session;
@@ -23,7 +24,10 @@ use crate::vault::Mount;
 /// Who sells, and on which terms.
 #[derive(Debug)]
 pub(crate) enum Seller<'a> {
+    /// For an id_token.
     Aws(Role<'a>),
+    /// For an access token of IAM Identity Center.
+    AwsPortal(Assigned<'a>),
     Vault(Mount<'a>),
 }
 
@@ -49,7 +53,14 @@ impl<'a> Trade<'a> {
     ) -> Result<Option<Self>> {
         let name = &rule.account.name;
         let (seller, slot) = match (request.kinds, &request.target) {
-            (Kinds::Aws, _) => (Seller::Aws(Role::of(name, client)?), "aws".to_owned()),
+            (Kinds::Aws, _) => {
+                let named = request.role.as_deref();
+                let seller = match Assigned::of(name, client, named)? {
+                    Some(assigned) => Seller::AwsPortal(assigned),
+                    None => Seller::Aws(Role::of(name, client, named)?),
+                };
+                (seller, named.map_or_else(|| "aws".to_owned(), |role| format!("aws {role}")))
+            }
             (Kinds::Vault, Target::Place(place)) => match Mount::of(name, client, place) {
                 Some(mount) => (Seller::Vault(mount), format!("vault {place}")),
                 None => return Ok(None),
@@ -117,6 +128,7 @@ impl<'a> Trade<'a> {
     fn owner(&self, session: &Session) -> String {
         let terms = match &self.seller {
             Seller::Aws(role) => role.arn.to_owned(),
+            Seller::AwsPortal(assigned) => assigned.role.to_owned(),
             Seller::Vault(mount) => mount.terms(),
         };
         format!("{} {terms}", session.signed_in_at)
@@ -125,6 +137,7 @@ impl<'a> Trade<'a> {
     fn place(&self) -> Result<Place> {
         match &self.seller {
             Seller::Aws(role) => role.place(),
+            Seller::AwsPortal(assigned) => assigned.place(),
             Seller::Vault(mount) => Ok(mount.place.clone()),
         }
     }
@@ -133,6 +146,7 @@ impl<'a> Trade<'a> {
     fn currency(&self) -> Kinds {
         match &self.seller {
             Seller::Aws(_) => Kinds::Id,
+            Seller::AwsPortal(_) => Kinds::Access,
             Seller::Vault(_) => Kinds::Either,
         }
     }
@@ -140,6 +154,7 @@ impl<'a> Trade<'a> {
     fn sell(&self, token: &Secret, who: Option<&str>) -> Result<Bought> {
         match &self.seller {
             Seller::Aws(role) => role.assume(token, who),
+            Seller::AwsPortal(assigned) => assigned.keys(token),
             Seller::Vault(mount) => mount.login(token),
         }
     }
@@ -152,7 +167,7 @@ impl<'a> Trade<'a> {
             username: String::new(),
             secret: bought.secret,
             kind: match &self.seller {
-                Seller::Aws(_) => Kind::Aws,
+                Seller::Aws(_) | Seller::AwsPortal(_) => Kind::Aws,
                 Seller::Vault(_) => Kind::Bearer,
             },
             // Not less `min_life`: clients of AWS ask again long before the end, and must then find newer ones.

@@ -42,6 +42,7 @@ mod grants;
 #[cfg(target_os = "linux")]
 mod hit;
 mod identities;
+mod identity_center;
 mod idp;
 #[cfg(unix)]
 mod in_ci;
@@ -120,6 +121,7 @@ mod terminal;
 mod token;
 mod tools;
 mod tools_aws;
+mod tools_aws_portal;
 mod tools_cargo;
 mod tools_docker;
 mod tools_edges;

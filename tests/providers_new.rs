@@ -70,16 +70,20 @@ fn who_has_no_client_reads_where_one_is_registered_and_how() {
         if moves {
             args.extend(["--api-url", here]);
         }
-        if text(&row, "provider", "instead").is_some() {
-            world.run(&args).refused(&[10], &[&name, "aws sso login"]);
-        } else if text(&row, "account", "flow") == Some("token") {
+        if text(&row, "account", "flow") == Some("token") {
             let needs = list(&row, "provider", "needs");
             if let Some(key) = needs.first() {
                 world.run(&args).refused(&[10], &[&name, key, &format!("[account.{name}]")]);
             }
             continue;
         } else if text(&row, "account", "registration_endpoint").is_some() {
-            continue; // it needs none
+            // It needs no client, and perhaps something else.
+            let needs = list(&row, "provider", "needs");
+            if !needs.is_empty() {
+                let said = world.run(&args).refused(&[10], &[&name, &format!("[account.{name}]")]).err;
+                assert!(needs.iter().all(|key| said.contains(key.as_str())), "{name}: {said}");
+            }
+            continue;
         } else {
             looked_at += 1;
             let said = world.run(&args).refused(&[10], &[&name, "client_id"]).err;
@@ -159,7 +163,7 @@ fn the_table_lists_every_row() {
         assert!(rest.starts_with(&format!("{name}.toml)")), "{name}");
         let row = &rows[&name];
         let says = |words: &str, is_so: bool| assert_eq!(rest.contains(words), is_so, "{name}: {words}: {rest}");
-        let own = text(row, "provider", "api_url").is_some() || text(row, "provider", "instead").is_some();
+        let own = text(row, "provider", "api_url").is_some();
         says("`--api-url`", !own);
         says("a secret", list(row, "provider", "needs").contains(&"client_secret_file".to_owned()));
         says("device", text(row, "account", "flow") == Some("device"));

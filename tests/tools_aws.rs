@@ -181,6 +181,12 @@ fn another_role_has_other_keys_and_a_logout_takes_them_away() {
     world.run(&["aws"]).expect(0);
     world.config(&world.config_text().replace("role/check", "role/admin"));
     assert_eq!(key_of(world.run(&["aws"])), "ASIA2");
+    let named = ["aws", "--role", "arn:aws:iam::123456789012:role/audit"];
+    assert_eq!(
+        (key_of(world.run(&named)), key_of(world.run(&["aws"])), key_of(world.run(&named))),
+        ("ASIA3".to_owned(), "ASIA2".to_owned(), "ASIA3".to_owned())
+    );
+    assert_eq!(field(&sts.asked.lock().unwrap()[2], "RoleArn"), Some(named[2]));
     let docker = world.ask(&["docker", "list"], "").expect(0);
     assert!(!docker.out.contains("ASIA"), "{docker:?}");
     world.run(&["logout", "work"]).expect(0);

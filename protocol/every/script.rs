@@ -26,6 +26,7 @@ pub(super) const QUESTIONS: &[Question] = &[
     ("headers", &["https://h.example"], "", ""),
     ("nuget", &["-Plugin"], "", NUGET),
     ("aws", &[], "", ""),
+    ("aws", &["--role", "123456789012/ReadOnly"], "", ""),
     ("get", &[], "", ""),
     ("header", &[], "", ""),
     ("json", &["get"], "", r#"{"account":"work"}"#),

@@ -83,7 +83,7 @@ pub(crate) fn of_provider(
     }
     let without_client = new.brings_token && row.provider.needs.iter().any(|key| key == CLIENT_SECRET);
     let (_, client) = config::of_row(&name, row)?;
-    is_complete(paths, &name, &client, new)?; // before anything is written: what claims a place must be able to answer
+    is_complete(paths, &name, &client, api_url.map(|_| here.as_str()), new)?; // before anything is written: what claims a place must be able to answer
     edit(paths, |document| {
         let table = table_of(document, &name);
         table["provider"] = value(provider);
@@ -107,11 +107,11 @@ pub(crate) fn of_provider(
 }
 
 /// Whether somebody could sign in to it; else, what is to be done first.
-fn is_complete(paths: &Paths, name: &str, client: &Client, new: &New) -> Result<()> {
+fn is_complete(paths: &Paths, name: &str, client: &Client, api_url: Option<&str>, new: &New) -> Result<()> {
     let needs = client.provider.iter().flat_map(|provider| &provider.needs).map(String::as_str);
     let needs: Vec<_> = needs.filter(|key| !new.brings_token || *key != CLIENT_SECRET).collect();
     if !needs.is_empty() {
-        return Err(login::needs_table(name, client, &needs, paths));
+        return Err(login::needs_table(name, client, api_url, &needs, paths));
     }
     let known = new.brings_token
         || client.flow == Flow::Token

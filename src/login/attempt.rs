@@ -69,13 +69,13 @@ pub(super) struct Asks {
     pub(super) http: Arc<Http>,
     pub(super) client: Client,
     pub(super) server: Server,
-    pub(super) client_id: String,
+    pub(super) registered: Registered,
     pub(super) dpop: Option<Arc<Dpop>>,
 }
 
 impl Asks {
     pub(super) fn grants(&self) -> Result<Grants<'_>> {
-        grants(&self.http, &self.client, &self.server, &self.client_id, self.dpop.as_deref())
+        grants(&self.http, &self.client, &self.server, &self.registered, self.dpop.as_deref())
     }
 }
 
@@ -89,12 +89,14 @@ impl Attempt<'_> {
         self.registered.get().is_none()
     }
 
-    pub(super) fn client_id(&self) -> Result<&str> {
-        Ok(&self.client(Uses { redirect_uri: None, device: true })?.id)
+    pub(super) fn registered(&self) -> Result<&Registered> {
+        self.client(None, true)
     }
 
-    /// The client: configured, or registered now for these uses where the server takes anybody (RFC 7591).
-    pub(super) fn client(&self, uses: Uses<'_>) -> Result<&Registered> {
+    /// The client: configured, or registered now where the server takes anybody (RFC 7591), for a browser that comes back
+    /// to `redirect_uri` and for codes for another `device`.
+    pub(super) fn client(&self, redirect_uri: Option<&str>, device: bool) -> Result<&Registered> {
+        let uses = Uses { redirect_uri, device, start_url: self.client.aws_start_url.as_deref() };
         if let Some(client) = self.registered.get() {
             return Ok(client);
         }
@@ -109,7 +111,7 @@ impl Attempt<'_> {
 
     /// The request that a browser is sent with. `device`: its client may be asked to use codes for another device too.
     pub(super) fn request(&self, redirect_uri: &str, device: bool) -> Result<AuthorizationRequest> {
-        let client_id = &self.client(Uses { redirect_uri: Some(redirect_uri), device })?.id;
+        let client_id = &self.client(Some(redirect_uri), device)?.id;
         let request = AuthorizationRequest::new(self.account, self.client, self.server(), client_id, redirect_uri)?;
         match &self.server().push_to {
             Some(endpoint) => request.pushed(&self.grants()?, endpoint).map_err(|trouble| self.no_token(trouble)),
@@ -146,13 +148,13 @@ impl Attempt<'_> {
     }
 
     pub(super) fn grants(&self) -> Result<Grants<'_>> {
-        grants(&self.http, self.client, self.server(), self.client_id()?, self.dpop.as_deref())
+        grants(&self.http, self.client, self.server(), self.registered()?, self.dpop.as_deref())
     }
 
     pub(super) fn asks(&self) -> Result<Asks> {
         let (client, server) = (self.client.clone(), self.server().clone());
-        let client_id = self.client_id()?.to_owned();
-        Ok(Asks { http: Arc::clone(&self.http), client, server, client_id, dpop: self.dpop.clone() })
+        let registered = self.registered()?.clone();
+        Ok(Asks { http: Arc::clone(&self.http), client, server, registered, dpop: self.dpop.clone() })
     }
 
     pub(super) fn trade(&self, code: &Secret, request: &AuthorizationRequest, how: How) -> Result<Session> {
@@ -166,14 +168,15 @@ impl Attempt<'_> {
     }
 
     pub(super) fn session(&self, grant: Grant, how: How, nonce: Option<&str>) -> Result<Session> {
-        let server = self.server();
+        let (server, registered) = (self.server(), self.registered()?);
         let mut session = Session {
             generation: 0,
             issuer: server.issuer.clone(),
             token_endpoint: server.token_endpoint.clone(),
             revocation_endpoint: server.revocation_endpoint.clone(),
             userinfo_endpoint: server.userinfo_endpoint.clone(),
-            client_id: self.client_id()?.to_owned(),
+            client_id: registered.id.clone(),
+            client_secret: registered.secret.clone(),
             configured_client_id: self.client.client_id.clone(),
             serves: self.client.serves.clone(),
             refresh_token: None,
@@ -223,10 +226,11 @@ fn grants<'a>(
     http: &'a Http,
     client: &Client,
     server: &'a Server,
-    client_id: &'a str,
+    registered: &'a Registered,
     dpop: Option<&'a Dpop>,
 ) -> Result<Grants<'a>> {
     let Server { issuer, token_endpoint, .. } = server;
-    let proof = Proof::of(client, issuer, token_endpoint)?;
-    Ok(Grants { http, token_endpoint, client_id, proof, dpop, life: client.token_life() })
+    let proof = Proof::of(client, registered.secret.as_ref(), issuer, token_endpoint)?;
+    let (life, camel) = (client.token_life(), client.aws_start_url.is_some());
+    Ok(Grants { http, token_endpoint, client_id: &registered.id, proof, dpop, life, camel })
 }

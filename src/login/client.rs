@@ -32,14 +32,23 @@ pub(super) fn by_hand(client: &Client, flow: Flow) -> String {
     format!("{}; then `--client-id ID`{or}", registering(client, flow))
 }
 
-/// A new account wants to be told what no option says.
-pub(crate) fn needs_table(account: &str, client: &Client, needs: &[&str], paths: &Paths) -> anyhow::Error {
+/// A new account wants to be told what no option says. `api_url`: the one that an option named.
+pub(crate) fn needs_table(
+    account: &str,
+    client: &Client,
+    api_url: Option<&str>,
+    needs: &[&str],
+    paths: &Paths,
+) -> anyhow::Error {
     let provider = client.provider.as_ref().map_or("", |provider| provider.name.as_str());
     let (first, client_id) = match client.flow {
         Flow::Token => (String::new(), None),
-        flow => (format!("{}; then ", registering(client, flow)), Some("client_id")),
+        _ if client.registration_endpoint.is_some() => (String::new(), None),
+        flow => (format!("{}; then ", registering(client, flow)), Some("`client_id`".to_owned())),
     };
-    let keys: Vec<_> = client_id.iter().chain(needs).map(|key| format!("`{key}`")).collect();
+    let api_url = api_url.map(|url| format!("`api_url = \"{url}\"`"));
+    let needed = needs.iter().map(|key| format!("`{key}`"));
+    let keys: Vec<_> = api_url.into_iter().chain(client_id).chain(needed).collect();
     let table = format!("`[account.{account}]` with `provider = \"{provider}\"`, {}", keys.join(", "));
     let hint = format!("{first}write {table} into `{}`, and `hallpass login {account}`", paths.config.display());
     let what = format!("account `{account}`: provider `{provider}` needs its `{}`", needs.join("` and `"));

@@ -73,7 +73,8 @@ impl Device {
         let asks = Arc::new(attempt.asks()?);
         asks.grants()?; // what is wrong with the client is said now
         let step = ask(&asks, move |asks| {
-            let extra = oauth::resource(&asks.client, &Purpose::OWN);
+            let mut extra = oauth::resource(&asks.client, &Purpose::OWN);
+            extra.extend(asks.client.aws_start_url.as_deref().map(|url| ("start_url", url)));
             let asked = asks.grants().map_err(|why| Trouble::Refused(why.to_string()));
             Said::Code(asked.and_then(|grants| grants.device(&endpoint, &asks.client.scope, &extra)))
         })?;

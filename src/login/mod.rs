@@ -46,7 +46,7 @@ pub(crate) use wishes::Wishes;
 /// Signs in the way the person asked for, else the account's, else the one that fits where we are.
 pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64) -> Result<SignedIn> {
     let flow = if wishes.flow == Flow::Auto { client.flow } else { wishes.flow };
-    let known = |id: String| OnceCell::from(Registered { id, device: true });
+    let known = |id: String| OnceCell::from(Registered { id, secret: None, device: true });
     let registered = client_id(client, wishes.client_id.as_deref()).map(|(id, _)| known(id));
     let mut attempt = Attempt {
         account,
@@ -60,7 +60,7 @@ pub(crate) fn sign_in(account: &str, client: &Client, wishes: &Wishes, now: u64)
     };
     if flow.is_machine() {
         // What is shown may be all the server wants; it registers nobody.
-        attempt.registered.get_or_init(|| Registered { id: String::new(), device: false });
+        attempt.registered.get_or_init(|| Registered { id: String::new(), secret: None, device: false });
     }
     if flow == Flow::Token {
         return Ok(SignedIn { session: token::session(&attempt, now)?, browser: None, _held: Held::begin() });

@@ -37,7 +37,7 @@ impl Attempt<'_> {
         }
         let check = "check `client_id`, `client_secret_file`, `redirect_uri` and `scope`";
         let Server { issuer, token_endpoint, .. } = self.server();
-        match Proof::of(self.client, issuer, token_endpoint).ok().and_then(|proof| proof.other_way()) {
+        match Proof::of(self.client, None, issuer, token_endpoint).ok().and_then(|proof| proof.other_way()) {
             Some(line) => format!("{check}; or its server wants it said with `{line}`"),
             None => check.to_owned(),
         }

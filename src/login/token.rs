@@ -50,6 +50,7 @@ pub(super) fn session(attempt: &Attempt<'_>, now: u64) -> Result<Session> {
         return Err(fail(Exit::SignIn, format!("account `{name}`: that token has expired already")));
     }
     Ok(Session {
+        client_secret: None,
         generation: 0,
         issuer: server.as_ref().map(|server| server.issuer.clone()).unwrap_or_default(),
         token_endpoint: String::new(),

@@ -47,10 +47,11 @@ impl AuthorizationRequest {
             .set_redirect_uri(
                 RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| config("has no usable redirect URI"))?,
             );
-        let mut request = built
-            .authorize_url(|| CsrfToken::new_random_len(32))
-            .set_pkce_challenge(challenge)
-            .add_scopes(client.scope.iter().cloned().map(Scope::new));
+        let mut request = built.authorize_url(|| CsrfToken::new_random_len(32)).set_pkce_challenge(challenge);
+        request = match &client.aws_start_url {
+            Some(_) => request.add_extra_param("scopes", client.scope.join(" ")), // its own word
+            None => request.add_scopes(client.scope.iter().cloned().map(Scope::new)),
+        };
         if client.scope.iter().any(|scope| scope == "openid") {
             request = request.add_extra_param("nonce", nonce.secret());
         }

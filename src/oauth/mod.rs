@@ -6,6 +6,7 @@
 
 mod answer;
 mod authorization;
+mod camel;
 mod device;
 mod dpop;
 mod jwt;
@@ -21,6 +22,7 @@ use crate::token::Purpose;
 use answer::read;
 pub(crate) use answer::{Grant, Trouble};
 pub(crate) use authorization::AuthorizationRequest;
+pub(crate) use camel::TOKEN_HEADER;
 pub(crate) use device::{DeviceCode, Polled};
 pub(crate) use dpop::Dpop;
 pub(crate) use proof::Proof;
@@ -37,6 +39,8 @@ pub(crate) struct Grants<'a> {
     pub(crate) dpop: Option<&'a Dpop>,
     /// Seconds that a token lives when the answer does not say.
     pub(crate) life: Option<u64>,
+    /// It is AWS IAM Identity Center, which speaks a dialect.
+    pub(crate) camel: bool,
 }
 
 /// What kind a token is, in a token exchange (RFC 8693 3).
@@ -111,7 +115,8 @@ impl Grants<'_> {
         scope: &[String],
         extra: &[(&str, &str)],
     ) -> Result<DeviceCode, Trouble> {
-        let scope = scope.join(" ");
+        // Known there from the registration, and not asked for again.
+        let scope = if self.camel { String::new() } else { scope.join(" ") };
         let form = with_scope(Vec::new(), &scope, extra);
         match self.post(endpoint, &form) {
             Ok(answer) => {
@@ -140,7 +145,13 @@ impl Grants<'_> {
 
     /// Tells the server that a token is not to be used any more (RFC 7009). An unknown token is no error there.
     pub(crate) fn revoke(&self, endpoint: &str, token: &Secret, hint: &str) -> Result<(), String> {
-        match self.post(endpoint, &[("token", token.expose()), ("token_type_hint", hint)]) {
+        let told = match (self.camel, hint) {
+            // The whole session ends with any of its access tokens, and nothing is told a refresh token.
+            (true, "access_token") => self.http.json("POST", endpoint, None, &[(TOKEN_HEADER, token.expose())], None),
+            (true, _) => return Ok(()),
+            (false, _) => self.post(endpoint, &[("token", token.expose()), ("token_type_hint", hint)]),
+        };
+        match told {
             Ok(answer) if answer.status < 300 => Ok(()),
             Ok(answer) => Err(format!("it answered {}", answer.status)),
             Err(why) => Err(why.why().to_owned()),
@@ -196,6 +207,9 @@ impl Grants<'_> {
         let own = added.form.iter().map(|(name, value)| (*name, value.expose()));
         let own = own.filter(|(name, _)| !form.iter().any(|(already, _)| already == name));
         let form: Vec<_> = form.iter().copied().chain(own).collect();
+        if self.camel {
+            return self.http.json("POST", url, None, &[], Some(&camel::Request::of(&form).0)).map(camel::answer);
+        }
         let dpop = self.dpop.filter(|_| url == self.token_endpoint).and_then(|dpop| dpop.for_server(url));
         self.http.post_with(url, added.authorization.as_ref(), dpop.as_ref(), &form)
     }

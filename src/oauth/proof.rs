@@ -52,8 +52,12 @@ pub(super) struct Added {
 }
 
 impl Proof {
-    /// As the account says, else with what it has: a key before a secret (RFC 9700 2.5).
-    pub(crate) fn of(client: &Client, issuer: &str, token_endpoint: &str) -> Result<Self> {
+    /// With the secret that its registration brought, else as the account says, else with what it has: a key before a
+    /// secret (RFC 9700 2.5).
+    pub(crate) fn of(client: &Client, registered: Option<&Secret>, issuer: &str, token_endpoint: &str) -> Result<Self> {
+        if let Some(secret) = registered {
+            return Ok(Self::Post(secret.clone()));
+        }
         let method = client.machine.method.or(match (&client.machine.key_file, &client.client_secret_file) {
             (Some(_), _) => Some(Method::PrivateKeyJwt),
             (None, Some(_)) => Some(Method::Basic),

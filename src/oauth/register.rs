@@ -3,10 +3,11 @@
 //! Registered anew for each sign-in, with the very redirect URI that it comes back to: nothing is to be remembered that a
 //! server could have forgotten, and servers that compare the port are content too. The session keeps its client.
 
+use hallpass_protocol::secret::{Secret, exposed_option};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Trouble;
+use super::{Trouble, camel};
 use crate::http::{Http, Unanswered, endpoint as named};
 use crate::shown::printable;
 
@@ -20,12 +21,16 @@ pub(crate) struct Uses<'a> {
     pub(crate) redirect_uri: Option<&'a str>,
     /// Codes for another device.
     pub(crate) device: bool,
+    /// The start URL of AWS IAM Identity Center, which speaks a dialect and gives public clients a secret.
+    pub(crate) start_url: Option<&'a str>,
 }
 
 /// A client, known from the beginning or as a server made it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Registered {
     pub(crate) id: String,
+    /// What it shows with its requests, where its server wants that.
+    pub(crate) secret: Option<Secret>,
     /// Whether it may use codes for another device, as far as anybody knows.
     pub(crate) device: bool,
 }
@@ -33,7 +38,13 @@ pub(crate) struct Registered {
 /// A new public client, for less where the server does not take all of it.
 pub(crate) fn register(http: &Http, endpoint: &str, uses: Uses<'_>, scope: &[String]) -> Result<Registered, Trouble> {
     let ask = |uses: Uses<'_>| {
-        http.json("POST", endpoint, None, &[], Some(&wish(uses, scope))).map_err(|why| match why {
+        let wish = wish(uses, scope);
+        let send = |wish: &Value| http.json("POST", endpoint, None, &[], Some(wish));
+        let answer = match uses.start_url {
+            Some(start_url) => send(&camel::registration(&wish, start_url)).map(camel::answer),
+            None => send(&wish),
+        };
+        answer.map_err(|why| match why {
             Unanswered::NotSent(why) | Unanswered::Lost(why) => Trouble::Later(why),
         })
     };
@@ -68,6 +79,8 @@ fn wish(uses: Uses<'_>, scope: &[String]) -> Value {
 #[derive(Deserialize, Default)]
 struct Body {
     client_id: Option<String>,
+    #[serde(default, with = "exposed_option")]
+    client_secret: Option<Secret>,
     token_endpoint_auth_method: Option<Value>,
     redirect_uris: Option<Vec<String>>,
     grant_types: Option<Vec<String>>,
@@ -102,7 +115,10 @@ fn read(endpoint: &str, status: u16, body: &[u8], uses: Uses<'_>) -> Result<Regi
             let what = format!("registered a client that may not use {needed}; register one by hand");
             Err(Trouble::Refused(format!("{endpoint} {what}")))
         }
-        Body { client_id: Some(id), .. } if matches!(status, 200 | 201) && is_id(&id) => Ok(Registered { id, device }),
+        Body { client_id: Some(id), client_secret, .. } if matches!(status, 200 | 201) && is_id(&id) => {
+            let secret = client_secret.filter(|_| uses.start_url.is_some());
+            Ok(Registered { id, secret, device })
+        }
         _ => Err(Trouble::Later(format!("{endpoint} answered with status {status} and no client"))),
     }
 }
@@ -134,7 +150,7 @@ mod tests {
 
     #[test]
     fn answers() {
-        let uses = Uses { redirect_uri: None, device: true };
+        let uses = Uses { redirect_uri: None, device: true, start_url: None };
         let id = |status, body: &str| Some(read("h", status, body.as_bytes(), uses).ok()?.id);
         assert_eq!(id(201, r#"{"client_id":"c1"}"#).as_deref(), Some("c1"));
         assert_eq!(id(201, r#"{"client_id":"c1","client_secret":"s"}"#).as_deref(), Some("c1"));

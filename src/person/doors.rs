@@ -43,7 +43,7 @@ pub(super) enum Tool {
     Vault(Words),
     /// Answer the go command, which asks with the URL that was refused
     Goauth(Words),
-    /// Answer the AWS tools with keys
+    /// Answer the AWS tools with keys: of the account's role, or of `--role ROLE`
     Aws(Words),
     /// Answer Google's libraries with an id_token
     Google(Words),

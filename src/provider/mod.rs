@@ -132,9 +132,6 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
         list.filter_map(|value| value.as_str().map(str::to_owned)).collect()
     };
     let number = |key: &str| provider.get(key).and_then(Item::as_integer).and_then(|number| u64::try_from(number).ok());
-    if let Some(instead) = string("instead") {
-        return Err(fail_hint(Exit::Config, format!("hallpass does not speak what `{name}` speaks"), instead));
-    }
     let own = string("api_url");
     let stays = own.as_ref().filter(|_| !text.contains("{api"));
     if let (Some(own), Some(asked)) = (stays, api_url)
@@ -148,7 +145,10 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
     };
     let api_url = api_url.trim_end_matches('/');
     let api = string("api_suffix").and_then(|suffix| api_url.strip_suffix(&suffix).map(str::to_owned));
-    let fill = |text: &str| text.replace("{api_url}", api_url).replace("{api}", api.as_deref().unwrap_or(api_url));
+    let fill = |text: &str| {
+        let text = text.replace("{api_url}", api_url).replace("{api}", api.as_deref().unwrap_or(api_url));
+        text.replace("{portal}", &portal(api_url))
+    };
     let account = table(name, document.as_table(), "account")?;
     Ok(Some(Row {
         account: fill(&account.to_string()),
@@ -186,6 +186,11 @@ pub(crate) fn row(name: &str, api_url: Option<&str>) -> Result<Option<Row>> {
             connect: document.get("connect").and_then(Item::as_table).map(connect),
         },
     }))
+}
+
+/// AWS has two hosts in each region: what one gives, the other takes.
+pub(crate) fn portal(server: &str) -> String {
+    server.replacen("://oidc.", "://portal.sso.", 1)
 }
 
 fn connect(table: &Table) -> Connect {

@@ -152,7 +152,7 @@ fn served(config: &Config, wanted: impl Fn(&String, bool) -> bool) -> Vec<Served
         account,
         serves: &client.serves,
         proactive_auth: client.provider.as_ref().is_some_and(|provider| provider.proactive_auth),
-        has_role: client.aws_role_arn.is_some(),
+        has_role: client.aws_role_arn.is_some() || client.aws_role.is_some(),
     });
     accounts.collect()
 }

@@ -46,7 +46,7 @@ pub(in crate::setup) fn wiring(wires: &Wires<'_>) -> Result<Wiring> {
     }
     if edits.is_empty() && !wires.accounts.is_empty() {
         let hint = "write it into `config.toml`: `integrations/aws` shows how";
-        return Err(fail_hint(Exit::Config, "no account has an `aws_role_arn`", hint));
+        return Err(fail_hint(Exit::Config, "no account has an `aws_role_arn` or an `aws_role`", hint));
     }
     let mut wiring = Wiring::of(file, edits);
     wiring.sheets[0].private = true;
