@@ -3,9 +3,6 @@
 //! As the service description in botocore 1.44.5 has it (sso-oidc 2019-06-10). Every client is public there and gets a secret all
 //! the same, which it shows with each request. Errors are named as in OAuth.
 
-use std::collections::BTreeMap;
-
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -14,16 +11,17 @@ use crate::http::Answer;
 /// The header in which its other service wants the access token.
 pub(crate) const TOKEN_HEADER: &str = "x-amz-sso_bearer_token";
 
-/// A form as it is sent there.
-pub(super) struct Request(pub(super) Value);
+/// Names and values, which are wiped when it is dropped.
+pub(super) struct Members(pub(super) Value);
 
-impl Request {
+impl Members {
+    /// A form as it is sent there.
     pub(super) fn of(form: &[(&str, &str)]) -> Self {
         Self(Value::Object(form.iter().map(|(name, value)| (camel(name), value_of(name, value))).collect()))
     }
 }
 
-impl Drop for Request {
+impl Drop for Members {
     fn drop(&mut self) {
         for value in self.0.as_object_mut().into_iter().flat_map(Map::values_mut) {
             if let Value::String(text) = value {
@@ -57,13 +55,9 @@ pub(super) fn registration(wish: &Value, start_url: &str) -> Value {
 
 /// An answer in OAuth's own words. One that is no JSON object is none of the service's, and stays as it is.
 pub(super) fn answer(mut answer: Answer) -> Answer {
-    // Raw, and never grown: no copy of a token stays behind in memory.
-    let mut body = Zeroizing::new(Vec::with_capacity(2 * answer.body.len()));
-    if let Ok(members) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(&answer.body) {
-        let members: BTreeMap<_, _> = members.into_iter().map(|(name, value)| (snake(&name), value)).collect();
-        if serde_json::to_writer(&mut *body, &members).is_ok() {
-            answer.body = body;
-        }
+    if let Ok(Value::Object(members)) = serde_json::from_slice(&answer.body) {
+        let members: Map<_, _> = members.into_iter().map(|(name, value)| (snake(&name), value)).collect();
+        answer.body = Zeroizing::new(Members(Value::Object(members)).0.to_string().into_bytes());
     }
     answer
 }
@@ -104,7 +98,7 @@ fn snake(name: &str) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Request, answer, camel, registration, snake};
+    use super::{Members, answer, camel, registration, snake};
     use crate::http::Answer;
 
     #[test]
@@ -119,7 +113,7 @@ mod tests {
     fn requests_and_answers() {
         let form = [("grant_type", "refresh_token"), ("refresh_token", "RT"), ("scope", "a b")];
         assert_eq!(
-            Request::of(&form).0,
+            Members::of(&form).0,
             json!({ "grantType": "refresh_token", "refreshToken": "RT", "scope": ["a", "b"] })
         );
         let read = |text: &str| answer(Answer::of(200, text)).body;

@@ -208,7 +208,7 @@ impl Grants<'_> {
         let own = own.filter(|(name, _)| !form.iter().any(|(already, _)| already == name));
         let form: Vec<_> = form.iter().copied().chain(own).collect();
         if self.camel {
-            return self.http.json("POST", url, None, &[], Some(&camel::Request::of(&form).0)).map(camel::answer);
+            return self.http.json("POST", url, None, &[], Some(&camel::Members::of(&form).0)).map(camel::answer);
         }
         let dpop = self.dpop.filter(|_| url == self.token_endpoint).and_then(|dpop| dpop.for_server(url));
         self.http.post_with(url, added.authorization.as_ref(), dpop.as_ref(), &form)
