@@ -82,6 +82,22 @@ fn a_code_for_another_device_does_too() {
 }
 
 #[test]
+fn a_client_of_ones_own_is_not_registered_anew() {
+    let center = Center::start();
+    center.has_client("mine", "my-secret");
+    let world = World::bare();
+    std::fs::write(world.path("secret"), "my-secret\n").unwrap();
+    crate::record::set_mode(&world.path("secret"), 0o600);
+    let file = format!("client_secret_file = {:?}\n", world.path("secret"));
+    world.config(&(center.account() + "client_id = \"mine\"\n" + &file));
+    world.sign_in();
+    world.shift(30_000);
+    assert_eq!(key_of(world.run(&["aws"])), "ASIA1");
+    assert_eq!((center.clients().len(), center.grants().len()), (1, 2));
+    assert_eq!(center.complaints(), [""; 0]);
+}
+
+#[test]
 fn the_token_is_for_the_portal_and_for_no_other_place() {
     let center = Center::start();
     let other = Center::start();

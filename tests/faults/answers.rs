@@ -126,8 +126,9 @@ fn waiters_share_a_failure() {
             let _detour = wire.takes_over(&world);
             let crowd: Vec<_> = (0..20).map(|_| Running::start(world.command(&["get"]))).collect();
             if cfg!(target_os = "linux") {
-                let waits = |caller: &&Running| caller.sleeps() >= 10;
-                until("the crowd to wait", || (crowd.iter().filter(waits).count() == 19).then_some(()));
+                // Who asks the server goes to sleep a few times too, and not again and again.
+                let waits = |caller: &&Running| caller.sleeps() >= 40;
+                until("the crowd to wait", || (crowd.iter().filter(waits).count() >= 19).then_some(()));
             } else {
                 std::thread::sleep(Duration::from_secs(3));
             }
