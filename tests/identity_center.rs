@@ -35,6 +35,7 @@ const TOKEN: &[&str] = &[
 
 #[derive(Default)]
 struct Book {
+    start_url: String,
     /// What each was registered with, and its secret.
     clients: Vec<(Value, String)>,
     /// The query that a code came of.
@@ -68,7 +69,8 @@ impl Center {
     pub fn start() -> Center {
         let server = Arc::new(Server::http("127.0.0.1:0").unwrap());
         let url = format!("http://{}", server.server_addr().to_ip().unwrap());
-        let center = Center { url, book: Arc::default(), server: Arc::clone(&server) };
+        let book = Book { start_url: format!("{url}/start"), ..Book::default() };
+        let center = Center { url, book: Arc::new(Mutex::new(book)), server: Arc::clone(&server) };
         let book = Arc::clone(&center.book);
         thread::spawn(move || {
             while let Ok(request) = server.recv() {
@@ -79,7 +81,7 @@ impl Center {
         center
     }
     pub fn start_url(&self) -> String {
-        format!("{}/start", self.url)
+        self.book(|book| book.start_url.clone())
     }
     /// The table of the account `work`.
     pub fn account(&self) -> String {
@@ -199,6 +201,12 @@ impl Book {
     fn register(&mut self, body: Map<String, Value>) -> Result<Value, (u16, Value)> {
         if body["clientType"] != "public" {
             return Err((400, json!({ "error": "invalid_client_metadata" })));
+        }
+        if body.get("issuerUrl").is_some_and(|issuer| *issuer != self.start_url.as_str()) {
+            return Err((
+                400,
+                json!({ "error": "invalid_request", "error_description": "Invalid issuer URL provided" }),
+            ));
         }
         let (id, secret) = (self.mint("client"), self.mint("secret"));
         let mut wish = Value::Object(body);

@@ -86,7 +86,7 @@ fn keys(number: usize) -> String {
     )
 }
 
-fn key_of(done: Done) -> String {
+pub fn key_of(done: Done) -> String {
     let done = done.expect(0);
     assert_eq!(done.err, "", "silent on success");
     let answer: Value = serde_json::from_str(&done.out).unwrap();

@@ -7,15 +7,8 @@ use crate::device_grants::GRANT;
 use crate::grants::now;
 use crate::identity_center::{Center, ROLE, USER_CODE};
 use crate::kubectl::rfc3339;
-use crate::runs::Done;
+use crate::tools_aws::key_of;
 use crate::world::{Behaviour, World};
-
-fn key_of(done: Done) -> String {
-    let done = done.expect(0);
-    assert_eq!(done.err, "", "silent on success");
-    let answer: Value = serde_json::from_str(&done.out).unwrap();
-    answer["AccessKeyId"].as_str().unwrap().to_owned()
-}
 
 #[test]
 fn a_person_signs_in_once_and_the_tools_have_keys() {
@@ -118,7 +111,9 @@ fn what_the_portal_refuses_is_said() {
     let (token, quoting) = (world.token(), Box::leak(format!("no {} here", world.token()).into_boxed_str()));
     center.refuses(Some((403, quoting)));
     assert!(!world.run(&["aws"]).refused(&[4], &["status 403"]).err.contains(&token), "a secret in an error");
-    for (status, exit, words) in [(403, 4, "No access"), (404, 4, "no such role"), (429, 6, "429"), (500, 6, "500")] {
+    for (status, exit, words) in
+        [(403, 4, "No access"), (404, 4, "no such role"), (429, 6, "429"), (500, 6, "500"), (200, 6, "something else")]
+    {
         center.refuses(Some((status, if status == 403 { "No access" } else { "no such role" })));
         let refused = world.run(&["aws"]).refused(&[exit], &[words, &center.url]);
         assert!(exit == 6 || refused.err.contains(ROLE), "{refused:?}");
@@ -172,6 +167,9 @@ fn what_is_missing_is_asked_for_before_anybody_signs_in() {
     let api_url = format!("`api_url = \"{}\"`", center.url);
     assert!(said.contains(&api_url) && !said.contains("client_id"), "{said}");
     assert!(!world.config_file().exists());
+    world.config(&center.account().replace(&center.start_url(), "https://d-9999999999.awsapps.com/start"));
+    let said = world.with_person(&["login", "work"]).refused(&[10], &["aws_start_url", "invalid_request"]).err;
+    assert!(!said.contains("--client-id"), "{said}");
     for odd in ["ReadOnly", "12345/ReadOnly", "123456789012/", "123456789012/a&b"] {
         world.config(&center.account().replace(ROLE, odd));
         world.sign_in();

@@ -32,6 +32,10 @@ impl Attempt<'_> {
         let chosen = self.client.flow.is_machine()
             || client::client_id(self.client, self.wishes.client_id.as_deref()).is_some()
             || words.starts_with("invalid_scope");
+        if !chosen && self.client.aws_start_url.is_some() {
+            return "check `aws_start_url`, and the region in `api_url`: both must be those of your organisation"
+                .to_owned();
+        }
         if !chosen {
             return client::by_hand(self.client, self.client.flow); // it registered that one itself
         }
